@@ -1,0 +1,1 @@
+//! Renders what kustomize build renders, in process.

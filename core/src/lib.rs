@@ -1,0 +1,1 @@
+//! Vocabulary, contracts and pure decisions of windlass.

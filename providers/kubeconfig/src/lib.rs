@@ -1,0 +1,1 @@
+//! A windlass provider for clusters that exist: any kubeconfig.

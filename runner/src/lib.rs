@@ -1,0 +1,1 @@
+//! An event-driven deployment runner for Kubernetes.

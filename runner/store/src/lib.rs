@@ -1,0 +1,1 @@
+//! What windlass remembers: inbox, runs, journal, releases, and the embedded queue.

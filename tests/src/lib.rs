@@ -1,0 +1,1 @@
+//! Conformance suites over the contracts and tests of the whole runner.
