@@ -7,6 +7,7 @@ pub mod diagnosis;
 pub mod failure;
 pub mod name;
 pub mod object;
+pub mod policy;
 pub mod provider;
 pub mod queue;
 pub mod readiness;

@@ -1,0 +1,11 @@
+//! deploy-control.yaml: when a run may go ahead, and how.
+//!
+//! [`control`] reads the file, [`window`] says when an environment is open, [`gate`] judges a run. All three are pure: the file's text, the
+//! time and what people decided are arguments, so every answer can be computed again from what was recorded.
+
+pub mod control;
+pub(crate) mod document;
+pub mod gate;
+pub(crate) mod nearest;
+pub mod problem;
+pub mod window;
