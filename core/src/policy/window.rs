@@ -360,3 +360,6 @@ impl WeeklyWindow {
         (opens < closes).then_some((opens, closes))
     }
 }
+
+#[cfg(test)]
+mod tests;
