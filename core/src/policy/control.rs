@@ -17,6 +17,7 @@ use serde::{Serialize, Serializer};
 
 use super::problem::{Placed, Problems};
 use super::window::DeploymentWindows;
+use crate::diagnosis::Cause;
 use crate::name::{EnvironmentName, ProviderName, ServiceName};
 
 /// How long a rollout may take where the policy says nothing.
@@ -103,7 +104,7 @@ pub struct ServicePolicy {
     pub recreate: Placed<Recreate>,
     /// How long each cause of failure is tolerated, where it differs from the cause's own default.
     #[serde(serialize_with = "seconds_each")]
-    pub patience: BTreeMap<String, Placed<Duration>>,
+    pub patience: BTreeMap<Cause, Placed<Duration>>,
 }
 
 /// What to do about fields that another manager owns.
@@ -174,10 +175,10 @@ fn seconds<S: Serializer>(duration: &Placed<Duration>, serializer: S) -> Result<
 }
 
 fn seconds_each<S: Serializer>(
-    patience: &BTreeMap<String, Placed<Duration>>,
+    patience: &BTreeMap<Cause, Placed<Duration>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(
-        patience.iter().map(|(cause, duration)| (cause, format!("{}s", duration.value.as_secs()))),
+        patience.iter().map(|(cause, duration)| (cause.word(), format!("{}s", duration.value.as_secs()))),
     )
 }

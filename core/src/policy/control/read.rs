@@ -10,6 +10,7 @@ use super::{
     ApprovalPolicy, Conflicts, DEFAULT_PROD_TIMEOUT, DEFAULT_TIMEOUT, DeployControl, EnvironmentPolicy,
     GlobalPolicy, PROTECTED_KINDS, Protected, Recreate, ServicePolicy, parity, windows,
 };
+use crate::diagnosis::Cause;
 use crate::name::{EnvironmentName, ServiceName};
 use crate::policy::document::{self, Node, Source};
 use crate::policy::problem::{Placed, Problems};
@@ -233,16 +234,16 @@ impl Reader<'_> {
         Some(entries.into_iter().collect())
     }
 
-    fn patience(&mut self, service: &Section<'_>) -> Option<BTreeMap<String, Placed<Duration>>> {
+    fn patience(&mut self, service: &Section<'_>) -> Option<BTreeMap<Cause, Placed<Duration>>> {
         let Some(node) = service.get("patience") else { return Some(BTreeMap::new()) };
-        let section = self.names(node, &service.key("patience"))?;
-        let entries: Vec<_> = section
-            .entries
-            .iter()
-            .map(|entry| {
-                let what = section.key(&entry.key.value);
-                let duration = self.duration(&entry.value, &what)?;
-                Some((entry.key.value.clone(), Placed::new(duration, entry.value.place)))
+        let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.word()).collect();
+        let section = self.section(node, &service.key("patience"), &causes)?;
+        let durations =
+            section.entries.iter().filter_map(|entry| Some((entry.key.value.parse().ok()?, &entry.value)));
+        let entries: Vec<_> = durations
+            .map(|(cause, node): (Cause, _)| {
+                let duration = self.duration(node, &section.key(cause.word()))?;
+                Some((cause, Placed::new(duration, node.place)))
             })
             .collect();
         entries.into_iter().collect()

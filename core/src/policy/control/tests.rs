@@ -67,7 +67,7 @@ environments:
         prune: false
         protect: [Secret/licence, ConfigMap]
         recreate: allow
-        patience: {crash_loop: 30s}
+        patience: {volume_pending: 30s}
 ";
 
 fn parse(text: &str) -> DeployControl {
@@ -153,7 +153,7 @@ fn the_additions_are_read() {
     let keeps = |kind, name| postgres.protect.value.iter().any(|kept| kept.covers(kind, name));
     assert!(keeps("Secret", "licence") && !keeps("Secret", "other") && keeps("ConfigMap", "any"));
     assert!(!keeps("PersistentVolumeClaim", "data-0"), "the list replaces the default");
-    assert_eq!(postgres.patience["crash_loop"].value.as_secs(), 30);
+    assert_eq!(postgres.patience[&Cause::VolumePending].value.as_secs(), 30);
 }
 
 #[test]
@@ -308,6 +308,12 @@ fn wrong_types_say_what_was_found() {
 }
 
 #[test]
+fn a_cause_that_is_none_names_the_nearest() {
+    let message = "unknown key `volume_pendign` in `patience` in service `postgres` of environment `prod`";
+    check_full("volume_pending", "volume_pendign", message, "did you mean `volume_pending`?");
+}
+
+#[test]
 fn windows_that_make_no_sense_are_refused_with_a_way_out() {
     let place = "`deployment_windows` in environment `prod`";
     check_full(
@@ -444,7 +450,7 @@ fn as_json_the_policy_shows_its_values() {
     assert_eq!(prod["timeout"], "900s");
     assert_eq!(prod["deployment_windows"]["timezone"], "Europe/Berlin");
     assert_eq!(prod["deployment_windows"]["weekly"][0]["days"], serde_json::json!(["mon", "tue", "fri"]));
-    assert_eq!(prod["services"]["postgres"]["patience"]["crash_loop"], "30s");
+    assert_eq!(prod["services"]["postgres"]["patience"]["volume_pending"], "30s");
 }
 
 proptest! {
