@@ -187,9 +187,10 @@ impl Commit {
         &self.0
     }
 
-    /// The first seven characters, as Git shows commits.
+    /// The first seven digits, as Git shows commits; of a folder's state after its `worktree-`.
     pub fn short(&self) -> &str {
-        self.0.get(..7).unwrap_or(&self.0)
+        let prefix = if self.0.starts_with("worktree-") { "worktree-".len() } else { 0 };
+        self.0.get(..prefix + 7).unwrap_or(&self.0)
     }
 }
 
@@ -224,6 +225,13 @@ mod tests {
         assert_eq!(RunId(17).to_string().parse(), Ok(RunId(17)));
         assert_eq!("17".parse(), Ok(RunId(17)));
         assert!("r-x".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn short_commits_tell_states_apart() {
+        assert_eq!(Commit::new("0123456789abcdef").short(), "0123456");
+        assert_eq!(Commit::new("worktree-0123456789abcdef").short(), "worktree-0123456");
+        assert_eq!(Commit::new("abc").short(), "abc");
     }
 
     #[test]

@@ -1,1 +1,3 @@
 //! An event-driven deployment runner for Kubernetes.
+
+pub mod sources;
