@@ -6,6 +6,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=${TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/windlass-testbed/bin}
 default_dir=${TMPDIR:-/tmp}/windlass-testbed-$(id -u)
 dir=${dir:-}
+# By its sources, so that checkouts which differ can share $bin.
+simulated_nodes=simulated-nodes-$(cat "$here"/simulation/{Cargo.toml,src/*.rs} | sha256sum | cut -c1-12)
 
 say() { echo "testbed: $*" >&2; }
 
