@@ -1,4 +1,6 @@
 //! Conformance suites over the contracts and tests of the whole runner.
 
+pub mod testbed;
+
 #[cfg(test)]
 mod edges;

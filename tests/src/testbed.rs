@@ -1,0 +1,99 @@
+//! A Kubernetes cluster for tests: the test bed of `tests/testbed`, driven from Rust.
+//!
+//! ```no_run
+//! let bed = windlass_tests::testbed::Bed::shared();
+//! let space = bed.namespace();
+//! space.kubectl(&["create", "deployment", "web", "--image=web:1"]).expect_success();
+//! space.kubectl(&["wait", "--for=condition=Available", "deployment/web", "--timeout=30s"]).expect_success();
+//! ```
+//!
+//! Everything here panics with what went wrong: a test that cannot have its cluster fails.
+
+mod command;
+mod namespace;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+pub use command::Answer;
+pub use namespace::Namespace;
+
+/// A running control plane with its nodes.
+#[derive(Debug)]
+pub struct Bed {
+    kubeconfig: PathBuf,
+}
+
+impl Bed {
+    /// The bed with simulated nodes: the one in `TESTBED_DIR`, which several test binaries share and somebody else
+    /// stops, or without it one of this process's own, which stops when the process is gone.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Bed> = OnceLock::new();
+        SHARED.get_or_init(|| Self::started("TESTBED_DIR", 3))
+    }
+
+    /// The bed whose only node is a real one, where pods are processes: the one in `TESTBED_REAL_DIR`, or one of this
+    /// process's own. Needs root on Linux. A machine has one at a time; a second waits for the first to stop.
+    pub fn real_node() -> &'static Self {
+        static REAL: OnceLock<Bed> = OnceLock::new();
+        REAL.get_or_init(|| {
+            let bed = Self::started("TESTBED_REAL_DIR", 0);
+            let folder = bed.kubeconfig.parent().expect("a bed has a folder");
+            let node = Command::new(script("node/up")).arg("--untainted").arg(folder).output();
+            Answer::of("node/up", node).expect_success();
+            bed
+        })
+    }
+
+    fn started(variable: &str, simulated_nodes: u32) -> Self {
+        let mut up = Command::new(script("up"));
+        match std::env::var_os(variable) {
+            Some(folder) => up.arg(folder),
+            None => {
+                let process = std::process::id();
+                let folder =
+                    std::env::temp_dir().join(format!("windlass-testbed-{process}-{simulated_nodes}"));
+                up.arg(folder).env("TESTBED_OWNER", process.to_string())
+            }
+        };
+        let answer = Answer::of("up", up.env("TESTBED_NODES", simulated_nodes.to_string()).output());
+        Self { kubeconfig: PathBuf::from(answer.expect_success().trim()) }
+    }
+
+    /// An administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Runs the bed's own `kubectl` as administrator.
+    pub fn kubectl(&self, arguments: &[&str]) -> Answer {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// Runs `kubectl` with something to read on its standard input.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Answer {
+        command::kubectl(&self.kubeconfig, arguments, input)
+    }
+
+    /// A fresh namespace, which is deleted when the value goes.
+    pub fn namespace(&self) -> Namespace<'_> {
+        Namespace::create(self)
+    }
+}
+
+/// The folder with the programs that the bed is built of: `kubectl`, `kustomize` and the cluster's own.
+pub fn programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("TESTBED_BIN") {
+        return folder.into();
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(Path::new(&home).join(".cache"))
+    });
+    cache.expect("HOME is set").join("windlass-testbed/bin")
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testbed").join(name)
+}
