@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -21,7 +22,7 @@ pub use view::{Condition, ObjectView, Owner, Status};
 ///
 /// Two references are equal if they name the same object. The version is carried, because requests need it, but not
 /// compared: the API server serves one object under every version of its group.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// Group and version as written in a manifest: `apps/v1`, or `v1` for the core group.

@@ -17,7 +17,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Learns from an object: the binding mode of a `StorageClass`, the claims a pod or a pod template uses, the class of an
+    /// Learns from an object: the binding mode of a `StorageClass`, the claims that a pod or the template of running pods uses, the class of an
     /// Ingress that has got an address. Other objects teach nothing.
     pub fn learn(&mut self, object: &Value) {
         let view = ObjectView::new(object);
@@ -25,7 +25,8 @@ impl Context {
             "StorageClass" => self.learn_class(view),
             "Ingress" => self.learn_ingress(view),
             "Pod" => self.learn_claims(view, "/spec/volumes"),
-            "CronJob" => self.learn_claims(view, "/spec/jobTemplate/spec/template/spec/volumes"),
+            // Its pods come when their time comes, which may be long after the rollout.
+            "CronJob" => {}
             _ => self.learn_claims(view, "/spec/template/spec/volumes"),
         }
     }
@@ -46,7 +47,7 @@ impl Context {
     ///
     /// `volumeBindingMode: WaitForFirstConsumer` of the class (Kubernetes docs, "Storage Classes"). A class that is not known
     /// counts as immediate, unless the controller said otherwise.
-    pub(super) fn waits_for_consumer(&self, claim: ObjectView<'_>) -> bool {
+    pub(crate) fn waits_for_consumer(&self, claim: ObjectView<'_>) -> bool {
         let key = (claim.namespace().unwrap_or_default().to_owned(), claim.name().to_owned());
         let binds_late = match claim.text("/spec/storageClassName") {
             Some(class) => self.late_binding_classes.contains(class),
@@ -77,6 +78,9 @@ impl Context {
     }
 
     fn learn_claims(&mut self, user: ObjectView<'_>, volumes: &str) {
+        if user.integer("/spec/replicas") == Some(0) {
+            return;
+        }
         let namespace = user.namespace().unwrap_or_default();
         let claims = user
             .list(volumes)

@@ -20,6 +20,7 @@ mod policy;
 mod stateful_set;
 mod storage;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ use crate::object::ObjectView;
 pub use context::Context;
 
 /// The readiness of one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "readiness", rename_all = "snake_case")]
 pub enum Readiness {
     /// It does what was asked.
