@@ -1,0 +1,218 @@
+//! Opening the store, and the two ways into its database: one writer, two readers.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use crate::changes::Changes;
+use crate::error::StoreError;
+use crate::inbox::intake::Intake;
+use crate::key::Key;
+use crate::kill::{Operation, around_commit};
+use crate::migrate;
+
+/// A write in progress; dropped without [`Store::commit`], nothing of it remains.
+pub(crate) type Writing = Transaction<'static, Sqlite>;
+
+/// How long a writer waits for another process before SQLite answers BUSY.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Every statement of the crate fits, so each is prepared once per connection.
+const STATEMENTS: usize = 256;
+
+/// The write-ahead log is cut back to this after a checkpoint, so that one burst does not keep its disk space.
+const WAL_LIMIT: &str = "16777216";
+
+/// What windlass remembers, in one directory. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    key: Key,
+    changes: Changes,
+    intake: Intake,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("dir", &self.inner.dir).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, making or upgrading it as needed.
+    ///
+    /// The directory is made for its owner alone (0700), and so is every file in it (0600). Several processes may open the same directory
+    /// of a local file system: every write of a run is a compare-and-set.
+    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        make_dir(dir)?;
+        // Held until everything is in place: two processes that start together must not both make the database or the key.
+        let opening = lock_file(&dir.join("open.lock"))?;
+        opening.lock().map_err(file_error("lock", &dir.join("open.lock")))?;
+
+        let database = dir.join("windlass.db");
+        private_file(&database)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&database)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS)
+            .pragma("journal_size_limit", WAL_LIMIT);
+        let writer = pool(1).connect_with(options).await?;
+        assert_safe_sqlite(&writer).await?;
+        migrate::migrate(&writer, dir).await?;
+        let key = Key::open(dir, &writer).await?;
+        let reading = SqliteConnectOptions::new()
+            .filename(&database)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS);
+        let readers = pool(2).connect_lazy_with(reading);
+        let changes = Changes::start(&writer).await?;
+
+        let inner = Inner { dir: dir.to_owned(), writer, readers, key, changes, intake: Intake::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Closes the connections once what is under way is done. Dropping the last clone does the same, without waiting for it.
+    pub async fn close(self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// A key for one purpose, derived from the store's own: for keyed digests that must not be guessable from outside.
+    pub fn key_for(&self, purpose: &str) -> [u8; 32] {
+        self.inner.key.derive(purpose)
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.inner.key
+    }
+
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    pub(crate) fn writer(&self) -> &SqlitePool {
+        &self.inner.writer
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.inner.intake
+    }
+
+    /// Begins a write. IMMEDIATE, because a transaction that reads first and writes later is refused as BUSY without any waiting.
+    pub(crate) async fn write(&self) -> Result<Writing, StoreError> {
+        Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Makes a write durable and tells whoever waits for changes.
+    pub(crate) async fn commit(&self, writing: Writing, operations: &[Operation]) -> Result<(), StoreError> {
+        around_commit(operations, "before");
+        writing.commit().await?;
+        around_commit(operations, "after");
+        self.inner.changes.announce();
+        Ok(())
+    }
+}
+
+/// Connections are kept for the life of the store: their prepared statements are worth more than their memory.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Refuses an SQLite with the WAL-reset race (3.7.0 to 3.51.2): two connections can lose a committed write.
+async fn assert_safe_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(writer).await?;
+    if is_safe_sqlite(&found) { Ok(()) } else { Err(StoreError::SqliteTooOld { found }) }
+}
+
+fn is_safe_sqlite(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    parts.as_slice() >= [3, 51, 3].as_slice()
+}
+
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file_error("create", dir))
+}
+
+/// Makes sure that a file exists which only its owner may read. SQLite gives the log and index beside it the same rights.
+fn private_file(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(file_error("open", path))
+}
+
+/// Opens a file that is only ever locked, never written.
+pub(crate) fn lock_file(path: &Path) -> Result<File, StoreError> {
+    private_file(path)
+}
+
+/// Makes a directory inside the data directory.
+pub(crate) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
+    make_dir(path)
+}
+
+pub(crate) fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::File { what, path, source }
+}
+
+/// The whole content of a small file, or none where there is no such file.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error("read", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_safe_sqlite;
+
+    #[test]
+    fn an_sqlite_with_the_reset_race_is_refused() {
+        for safe in ["3.51.3", "3.52.0", "3.54.1", "4.0.0"] {
+            assert!(is_safe_sqlite(safe), "{safe}");
+        }
+        for unsafe_version in ["3.40.1", "3.51.2", "3.46.0", "", "three"] {
+            assert!(!is_safe_sqlite(unsafe_version), "{unsafe_version}");
+        }
+    }
+}
