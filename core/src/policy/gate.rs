@@ -34,6 +34,7 @@
 //! final and decides wherever it is reached.
 
 mod approval;
+mod hold;
 mod judge;
 #[cfg(test)]
 mod tests;

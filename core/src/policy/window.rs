@@ -314,8 +314,8 @@ impl DeploymentWindows {
         let zone = &self.timezone.value;
         let today = zone.date_of(at);
         let covers = |window: &&Placed<WeeklyWindow>| {
-            // A window that opened yesterday may end today, and where the clock was set back over midnight, today was already reached once.
-            (-2..=1).filter_map(|offset| today.checked_add(i64::from(offset).days()).ok()).any(|date| {
+            // A window that opened yesterday may end today; and where the clock was set back over midnight, tomorrow was already there once.
+            (-1..=1).filter_map(|offset| today.checked_add(i64::from(offset).days()).ok()).any(|date| {
                 window.value.span_on(date, zone).is_some_and(|(opens, closes)| opens <= at && at < closes)
             })
         };
@@ -329,7 +329,7 @@ impl DeploymentWindows {
         let zone = &self.timezone.value;
         let today = zone.date_of(at);
         // Two weeks: a weekly window recurs within one, and a zone may leave out a day.
-        for offset in -2..=15_i64 {
+        for offset in -1..=15_i64 {
             let Ok(date) = today.checked_add(offset.days()) else { continue };
             let is_behind = |best: Timestamp| zone.date_of(best).tomorrow().is_ok_and(|next| next < date);
             if best.is_some_and(is_behind) {

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::approval;
 use super::text::{list, opens_in_words};
 use super::{
-    ApprovalState, Decision, GateAnswer, GateCode, GateInput, HoldKind, HoldScope, PersonHold, Rule,
-    RuleAnswer, RuleVerdict, ServiceAnswer, ServiceScope, UsedOverride,
+    ApprovalState, Decision, GateAnswer, GateCode, GateInput, Rule, RuleAnswer, RuleVerdict, ServiceAnswer,
+    ServiceScope, UsedOverride,
 };
 use crate::name::ServiceName;
 use crate::policy::control::{EnvironmentPolicy, ServicePolicy};
 use crate::policy::problem::{Place, Placed};
 use crate::policy::window::WindowState;
 use crate::run::Trigger;
-use jiff::Timestamp;
 
 /// Judges a run.
 pub fn judge(input: &GateInput<'_>) -> GateAnswer {
@@ -36,7 +37,7 @@ pub fn judge(input: &GateInput<'_>) -> GateAnswer {
 }
 
 /// What one rule found.
-struct Finding {
+pub(super) struct Finding {
     verdict: RuleVerdict,
     code: GateCode,
     place: Option<Place>,
@@ -45,16 +46,22 @@ struct Finding {
 }
 
 impl Finding {
-    fn ok(place: Option<Place>, says: impl Into<String>) -> Self {
+    pub(super) fn ok(place: Option<Place>, says: impl Into<String>) -> Self {
         Self { verdict: RuleVerdict::Ok, code: GateCode::Pass, place, says: says.into(), opens: None }
     }
 
-    fn held(code: GateCode, place: Option<Place>, says: impl Into<String>) -> Self {
+    pub(super) fn held(code: GateCode, place: Option<Place>, says: impl Into<String>) -> Self {
         Self { verdict: RuleVerdict::Held, code, place, says: says.into(), opens: None }
     }
 
+    /// The same, and when it lets go by itself: of use only while it holds.
+    pub(super) fn until(self, opens: Option<Timestamp>) -> Self {
+        let opens = opens.filter(|_| self.verdict == RuleVerdict::Held);
+        Self { opens, ..self }
+    }
+
     /// The same rule, but this run passes it.
-    fn passed_by(self, why: &str) -> Self {
+    pub(super) fn passed_by(self, why: &str) -> Self {
         let says = format!("{}, but {why}", self.says);
         Self { verdict: RuleVerdict::PassedBy, code: GateCode::Pass, says, opens: None, ..self }
     }
@@ -76,10 +83,10 @@ struct ServiceHold {
 }
 
 /// A judgement while it is made.
-struct Court<'a> {
-    input: &'a GateInput<'a>,
+pub(super) struct Court<'a> {
+    pub(super) input: &'a GateInput<'a>,
     policy: &'a EnvironmentPolicy,
-    going: BTreeSet<&'a ServiceName>,
+    pub(super) going: BTreeSet<&'a ServiceName>,
     left_out: BTreeMap<&'a ServiceName, ServiceHold>,
     approval: Option<ApprovalState>,
     overridden: Option<UsedOverride>,
@@ -115,12 +122,12 @@ impl<'a> Court<'a> {
     }
 
     /// Why a rollback passes a rule, if this run is one.
-    fn rollback(&self) -> Option<&'static str> {
+    pub(super) fn rollback(&self) -> Option<&'static str> {
         (self.input.trigger == Trigger::Rollback).then_some("the way back is never held")
     }
 
     /// Why a run passes a rule that concerns automatic events only, if it does.
-    fn by_person(&self) -> Option<&'static str> {
+    pub(super) fn by_person(&self) -> Option<&'static str> {
         match self.input.trigger {
             Trigger::Automatic => None,
             Trigger::Manual => Some("a person asked for this run"),
@@ -131,78 +138,6 @@ impl<'a> Court<'a> {
     /// A rule that concerns automatic events only.
     fn automatic(&self, value: &Placed<bool>, code: GateCode, key: &str) -> Finding {
         truth(value, code, key).unless(self.by_person())
-    }
-
-    fn frozen(&mut self) -> Finding {
-        let (environment, now) = (self.input.environment, self.input.now);
-        let is_on = |hold: &&PersonHold| hold.until.is_none_or(|until| now < until);
-        let on: Vec<&PersonHold> = self.input.holds.iter().filter(is_on).collect();
-        let everywhere = on.iter().filter(|hold| match &hold.scope {
-            HoldScope::Everything => true,
-            HoldScope::Environment(name) => name == environment,
-            HoldScope::Service { .. } => false,
-        });
-        // Of several that are on, the one that stops this run decides, and of those the one that stops it longest.
-        let strongest = everywhere.max_by_key(|hold| (self.passes(hold).is_none(), lasts(hold)));
-        if let Some(hold) = strongest {
-            let finding = self.hold_in_words(hold).unless(self.passes(hold));
-            if finding.verdict == RuleVerdict::Held {
-                return finding;
-            }
-        }
-        let held = self.held_services(&on);
-        if held.is_empty() {
-            let passed = strongest.map(|hold| self.hold_in_words(hold).unless(self.passes(hold)));
-            return passed.unwrap_or_else(|| Finding::ok(None, "nobody froze or paused it"));
-        }
-        let lifted = held.values().filter_map(|hold| hold.until).min();
-        let code = if held.values().any(|hold| hold.kind == HoldKind::Freeze) {
-            GateCode::Frozen
-        } else {
-            GateCode::Paused
-        };
-        let holds = held
-            .into_iter()
-            .map(|(service, hold)| (service, (None, self.hold_in_words(hold).says)))
-            .collect();
-        let finding = self.leave_out_for(Rule::Frozen, code, "stands still", holds);
-        Finding { opens: lifted.filter(|_| finding.verdict == RuleVerdict::Held), ..finding }
-    }
-
-    /// The services that a person's hold stops, each with the hold that lasts longest.
-    fn held_services(&self, on: &[&'a PersonHold]) -> BTreeMap<&'a ServiceName, &'a PersonHold> {
-        let mut held: BTreeMap<&ServiceName, &PersonHold> = BTreeMap::new();
-        for hold in on.iter().filter(|hold| self.passes(hold).is_none()) {
-            let HoldScope::Service { environment, service } = &hold.scope else { continue };
-            let is_here = environment.as_ref().is_none_or(|name| name == self.input.environment);
-            let Some(service) = self.going.get(service).filter(|_| is_here) else { continue };
-            let longest = held.entry(service).or_insert(hold);
-            if lasts(hold) > lasts(longest) {
-                *longest = hold;
-            }
-        }
-        held
-    }
-
-    /// Why this run passes a person's hold, if it does.
-    fn passes(&self, hold: &PersonHold) -> Option<&'static str> {
-        match hold.kind {
-            HoldKind::Freeze => self.rollback(),
-            HoldKind::Pause => self.by_person(),
-        }
-    }
-
-    fn hold_in_words(&self, hold: &PersonHold) -> Finding {
-        let (word, code) = match hold.kind {
-            HoldKind::Freeze => ("frozen", GateCode::Frozen),
-            HoldKind::Pause => ("paused", GateCode::Paused),
-        };
-        let until = match hold.until {
-            Some(until) => format!("until {}", opens_in_words(until, self.input.now, self.zone())),
-            None => "until it is lifted".to_owned(),
-        };
-        let says = format!("{word} by {} {until}: {}", hold.who, hold.reason);
-        Finding { opens: hold.until, ..Finding::held(code, None, says) }
     }
 
     fn barred(&self) -> Finding {
@@ -233,11 +168,11 @@ impl<'a> Court<'a> {
             WindowState::Closed { opens } => {
                 let place = windows.weekly.first().map_or(windows.enabled.place, |window| window.place);
                 let says = format!("closed; {}", opens_words(opens));
-                Finding { opens, ..Finding::held(GateCode::WindowClosed, Some(place), says) }
+                Finding::held(GateCode::WindowClosed, Some(place), says).until(opens)
             }
             WindowState::Frozen { opens, freeze } => {
                 let says = format!("frozen for {}; {}", freeze.value.reason, opens_words(opens));
-                Finding { opens, ..Finding::held(GateCode::WindowFreeze, Some(freeze.place), says) }
+                Finding::held(GateCode::WindowFreeze, Some(freeze.place), says).until(opens)
             }
         };
         self.overridden(finding.unless(self.rollback()))
@@ -324,7 +259,7 @@ impl<'a> Court<'a> {
         finding
     }
 
-    fn zone(&self) -> &'a crate::policy::window::Zone {
+    pub(super) fn zone(&self) -> &'a crate::policy::window::Zone {
         &self.policy.deployment_windows.timezone.value
     }
 
@@ -346,7 +281,7 @@ impl<'a> Court<'a> {
     }
 
     /// Takes held services out of the run, or holds the run where that is not what was asked or nobody is left.
-    fn leave_out_for(
+    pub(super) fn leave_out_for(
         &mut self,
         rule: Rule,
         code: GateCode,
@@ -407,11 +342,6 @@ impl<'a> Court<'a> {
         };
         self.input.services.services().iter().map(answer).collect()
     }
-}
-
-/// When a hold ends, for comparing: never is the longest.
-fn lasts(hold: &PersonHold) -> Timestamp {
-    hold.until.unwrap_or(Timestamp::MAX)
 }
 
 /// A key that must be true.

@@ -225,6 +225,47 @@ fn a_pause_does_not_hide_a_freeze() {
 }
 
 #[test]
+fn of_several_holds_the_one_that_stops_the_run_longest_decides() {
+    let until = |text: &str| Some(text.parse().unwrap());
+    let mut case = case(Manual, &[])
+        .with_hold(HoldKind::Freeze, HoldScope::Everything)
+        .with_hold(HoldKind::Freeze, HoldScope::Everything)
+        .with_hold(HoldKind::Pause, HoldScope::Everything);
+    case.holds[0].until = until("2026-11-25T00:00:00Z");
+    case.holds[1].until = until("2026-11-24T00:00:00Z");
+    assert_eq!(case.held(GateCode::Frozen).opens, until("2026-11-25T00:00:00Z"));
+}
+
+#[test]
+fn a_service_stands_still_until_the_last_of_its_holds_ends() {
+    let until = |text: &str| Some(text.parse().unwrap());
+    let api = HoldScope::Service { environment: None, service: service("api") };
+    let web = HoldScope::Service { environment: Some("prod".parse().unwrap()), service: service("web") };
+    let mut case = case(Automatic, &[])
+        .with_hold(HoldKind::Freeze, api.clone())
+        .with_hold(HoldKind::Pause, api)
+        .with_hold(HoldKind::Pause, web);
+    case.holds[0].until = until("2026-11-25T00:00:00Z");
+    case.holds[1].until = until("2026-11-24T00:00:00Z");
+    case.holds[2].until = until("2026-11-26T00:00:00Z");
+    let answer = case.clone().held(GateCode::Frozen);
+    assert_eq!(
+        answer.opens,
+        until("2026-11-25T00:00:00Z"),
+        "a whole overlay goes when the first service may"
+    );
+    case.services = ServiceScope::Named(both());
+    assert_eq!(
+        case.clone().held(GateCode::Frozen).opens,
+        until("2026-11-26T00:00:00Z"),
+        "named ones go together"
+    );
+    case.holds[2].until = None;
+    assert_eq!(case.held(GateCode::Frozen).opens, None);
+    assert!(answer.services[0].says.starts_with("frozen by dana until Wed 01:00"), "{}", answer.to_text());
+}
+
+#[test]
 fn a_hold_elsewhere_or_over_does_not_count() {
     case(Automatic, &[]).with_hold(HoldKind::Freeze, HoldScope::Environment("dev".parse().unwrap())).passes();
     let elsewhere = HoldScope::Service { environment: Some("dev".parse().unwrap()), service: service("api") };
@@ -430,6 +471,20 @@ fn only_approvers_can_approve_and_not_their_own_run() {
     own.clone().held(GateCode::ApprovalMissing);
     own.control = case(Manual, &[APPROVED, ALLOW_SELF]).control;
     own.passes();
+}
+
+#[test]
+fn without_a_list_every_approver_may_approve() {
+    let open = || case(Manual, &[APPROVED, ("      approvers: [dana, sam]", "      count: 1")]);
+    assert!(
+        open()
+            .held(GateCode::ApprovalMissing)
+            .rule(Rule::Approval)
+            .says
+            .ends_with("may approve: any approver")
+    );
+    open().approved_by("eve").passes();
+    open().approved_by("kim").held(GateCode::ApprovalMissing);
 }
 
 #[test]

@@ -277,6 +277,22 @@ fn a_midnight_that_is_skipped_opens_the_day_at_its_first_instant() {
 }
 
 #[test]
+fn a_clock_set_back_over_midnight_shows_tomorrow_before_today() {
+    // St. John's, 7 November 2010: from 00:01 on Sunday back to 23:01 on Saturday, at 02:31 UTC.
+    let sunday = windows("America/St_Johns", &["sun 00:00-24:00"]);
+    check(&sunday, "2010-11-06T12:00:00Z", &["2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z"]);
+    assert!(sunday.is_open(instant("2010-11-07T03:00:00Z")), "it is Saturday again, and Sunday has begun");
+    let saturday = windows("America/St_Johns", &["sat 00:00-24:00"]);
+    check(&saturday, "2010-11-06T01:00:00Z", &["2010-11-06T02:30:00Z", "2010-11-07T03:30:00Z"]);
+}
+
+#[test]
+fn from_a_time_to_the_same_time_is_a_whole_day() {
+    let day = windows("UTC", &["fri 12:00-12:00"]);
+    check(&day, "2026-11-20T00:00:00Z", &["2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z"]);
+}
+
+#[test]
 fn zones_are_found_by_any_spelling_and_show_their_own() {
     assert_eq!(Zone::named("europe/berlin").unwrap().name(), "Europe/Berlin");
     assert_eq!(Zone::named("Europe/Berln"), None);
