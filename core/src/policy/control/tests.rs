@@ -119,6 +119,13 @@ fn the_keys_of_the_specification_are_enough() {
 }
 
 #[test]
+fn the_policy_of_the_reference_tree_is_read() {
+    let control = parse(include_str!("../../../../infra/deploy-control.yaml"));
+    let names: Vec<_> = control.environments.keys().map(EnvironmentName::as_str).collect();
+    assert_eq!(names, ["dev", "local", "prod", "test"]);
+}
+
+#[test]
 fn every_value_keeps_its_line() {
     let control = parse(PLAIN);
     let prod = &control.environments[&name("prod")];
