@@ -183,6 +183,7 @@ CREATE TABLE queue (
     -- Why it was rejected.
     dead       TEXT
 ) STRICT;
-CREATE INDEX queue_waiting ON queue (id, visible_at) WHERE session IS NULL AND dead IS NULL;
+CREATE INDEX queue_waiting ON queue (id) WHERE session IS NULL AND dead IS NULL;
+CREATE INDEX queue_visible ON queue (visible_at) WHERE session IS NULL AND dead IS NULL;
 CREATE INDEX queue_in_hand ON queue (session) WHERE session IS NOT NULL;
 CREATE INDEX queue_dead ON queue (id) WHERE dead IS NOT NULL;

@@ -105,3 +105,57 @@ fn read_approval(row: &SqliteRow) -> Result<Approval, StoreError> {
         at: cells.time("at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windlass_core::run::Stage;
+
+    use super::*;
+    use crate::testing::{TTL, at, hold, new_run, open_leading, planned};
+
+    fn approval(approver: &str, decision: Decision, second: i64) -> Approval {
+        Approval {
+            approver: approver.to_owned(),
+            decision,
+            digest: Digest::of(b"objects"),
+            reason: None,
+            at: at(second),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_approval_wakes_its_run_without_a_worker() {
+        let (_dir, store, leadership) = open_leading().await;
+        let run = planned(&store, "1", new_run("prod"), 0).await.id;
+        let mut claim = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        store.begin_stage(&mut claim, Stage::Gate, &json!({}), at(1)).await.unwrap();
+        store.hold(&mut claim, hold(None, Some(1000)), at(1)).await.unwrap();
+        drop(leadership);
+
+        let given = approval("bea", Decision::Approved, 5);
+        assert_eq!(store.approve(run, &given).await.unwrap(), Recorded::First);
+        let woken = store.run(run).await.unwrap();
+        assert_eq!((woken.state, woken.woken.unwrap().by), (RunState::Queued, Waker::Approval));
+        assert_eq!(store.approvals(run).await.unwrap(), [given]);
+    }
+
+    #[tokio::test]
+    async fn a_person_decides_once_about_the_same_content() {
+        let (_dir, store, _leadership) = open_leading().await;
+        let run = planned(&store, "1", new_run("prod"), 0).await.id;
+        let first = approval("bea", Decision::Approved, 1);
+        store.approve(run, &first).await.unwrap();
+        let repeated = store.approve(run, &approval("bea", Decision::Rejected, 2)).await.unwrap();
+        assert_eq!(repeated, Recorded::Repeated);
+        let other = approval("cid", Decision::Rejected, 3);
+        let anew =
+            Approval { digest: Digest::of(b"other objects"), ..approval("bea", Decision::Rejected, 4) };
+        for given in [&other, &anew] {
+            assert_eq!(store.approve(run, given).await.unwrap(), Recorded::First);
+        }
+        assert_eq!(store.approvals(run).await.unwrap(), [first, other, anew]);
+        let unknown = store.approve(RunId(9), &approval("bea", Decision::Approved, 1)).await;
+        assert!(matches!(unknown, Err(StoreError::UnknownRun(RunId(9)))), "{unknown:?}");
+    }
+}

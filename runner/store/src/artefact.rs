@@ -71,3 +71,54 @@ fn nonce(key: &Key, digest: &Digest) -> XNonce {
     let (nonce, _) = hash.split_first_chunk::<24>().expect("a hash has 32 bytes");
     XNonce::from(*nonce)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::open;
+
+    const TAMPER: &str = "UPDATE artefacts SET sealed = ?1";
+
+    #[tokio::test]
+    async fn content_comes_back_by_its_digest() {
+        let (_dir, store) = open().await;
+        for bytes in [b"".as_slice(), b"kind: Secret", &vec![7; 300_000]] {
+            let digest = store.put_artefact(bytes).await.unwrap();
+            assert_eq!(digest, Digest::of(bytes));
+            assert_eq!(store.put_artefact(bytes).await.unwrap(), digest);
+            assert_eq!(store.artefact(&digest).await.unwrap(), bytes);
+        }
+        let unknown = store.artefact(&Digest::of(b"never stored")).await;
+        assert!(matches!(unknown, Err(StoreError::UnknownArtefact(_))), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_on_disk_is_refused() {
+        let (_dir, store) = open().await;
+        let digest = store.put_artefact(b"good").await.unwrap();
+        let other = seal(store.key(), &Digest::of(b"evil"), b"evil");
+        let mut flipped = seal(store.key(), &digest, b"good");
+        flipped[0] ^= 1;
+        let under_another_digest = seal(store.key(), &digest, b"evil");
+        for sealed in [other, flipped, under_another_digest, Vec::new()] {
+            sqlx::query(TAMPER).bind(sealed).execute(store.writer()).await.unwrap();
+            let refused = store.artefact(&digest).await;
+            assert!(matches!(refused, Err(StoreError::Tampered(_))), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_file_of_the_store_shows_what_an_artefact_holds() {
+        let (dir, store) = open().await;
+        let canary = b"canary-8c1f2d7e-password";
+        store.put_artefact(&[b"stringData: ".as_slice(), canary].concat()).await.unwrap();
+        store.close().await;
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary), "{}", path.display());
+        }
+    }
+}

@@ -228,3 +228,76 @@ fn read_entry(row: &SqliteRow) -> Result<AuditEntry, StoreError> {
         detail: cells.json("detail")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Freeze;
+    use crate::testing::{at, environment, new_run, open, planned};
+
+    /// A store with a chain of four entries for `dev`.
+    async fn chained() -> (tempfile::TempDir, Store) {
+        let (dir, store) = open().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let freeze = Freeze { by: "ada".to_owned(), reason: "holidays".to_owned(), until: None };
+        store.freeze(&environment("dev"), &freeze, at(1)).await.unwrap();
+        store.unfreeze(&environment("dev"), "bea", at(2)).await.unwrap();
+        store.cancel(RunId(1), "bea", at(3)).await.unwrap();
+        (dir, store)
+    }
+
+    async fn check_after(statement: &'static str) -> AuditCheck {
+        let (_dir, store) = chained().await;
+        for sql in ["DROP TRIGGER audit_is_never_changed", "DROP TRIGGER audit_is_never_deleted", statement] {
+            sqlx::query(sql).execute(store.writer()).await.unwrap();
+        }
+        store.audit_verify(&environment("dev")).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_log_tells_who_did_what_and_is_whole() {
+        let (_dir, store) = chained().await;
+        let entries = store.audit(&environment("dev")).await.unwrap();
+        let told: Vec<_> =
+            entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str())).collect();
+        assert_eq!(told, [("ada", "plan"), ("ada", "freeze"), ("bea", "unfreeze"), ("bea", "end cancelled")]);
+        assert_eq!((entries[3].run, entries[3].at), (Some(RunId(1)), at(3)));
+        assert_eq!(entries[3].detail["from"], "queued");
+        let check = store.audit_verify(&environment("dev")).await.unwrap();
+        assert_eq!(check, AuditCheck { entries: 4, broken_at: None });
+        let empty = store.audit_verify(&environment("test")).await.unwrap();
+        assert_eq!(empty, AuditCheck { entries: 0, broken_at: None });
+    }
+
+    #[tokio::test]
+    async fn the_database_itself_refuses_to_change_an_entry() {
+        let (_dir, store) = chained().await;
+        for sql in ["UPDATE audit SET actor = 'eve'", "DELETE FROM audit"] {
+            assert!(sqlx::query(sql).execute(store.writer()).await.is_err(), "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_entry_is_found() {
+        for sql in [
+            "UPDATE audit SET actor = 'eve' WHERE seq = 2",
+            "UPDATE audit SET at = at + 1 WHERE seq = 2",
+            "UPDATE audit SET run = 7 WHERE seq = 2",
+            "UPDATE audit SET detail = '{}' WHERE seq = 2",
+            "UPDATE audit SET hash = 'ff' WHERE seq = 2",
+            "DELETE FROM audit WHERE seq = 2",
+        ] {
+            assert_eq!(check_after(sql).await, AuditCheck { entries: 1, broken_at: Some(2) }, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn entries_cut_off_at_the_end_are_missed() {
+        let cut = check_after("DELETE FROM audit WHERE seq = 4").await;
+        assert_eq!(cut, AuditCheck { entries: 3, broken_at: Some(4) });
+        let all = check_after("DELETE FROM audit").await;
+        assert_eq!(all, AuditCheck { entries: 0, broken_at: Some(1) });
+        let headless = check_after("DELETE FROM audit_heads").await;
+        assert_eq!(headless.broken_at, Some(5));
+    }
+}

@@ -64,3 +64,51 @@ impl Store {
         Ok(Cancelled::Asked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::run::{Stage, Step};
+
+    use super::*;
+    use crate::testing::{TTL, at, new_run, open_leading, planned, prepare};
+
+    #[tokio::test]
+    async fn a_run_that_nobody_has_ends_at_once() {
+        let (_dir, store, _leadership) = open_leading().await;
+        let run = planned(&store, "1", new_run("dev"), 0).await.id;
+        assert_eq!(store.cancel(run, "ada", at(1)).await.unwrap(), Cancelled::Ended);
+        let ended = store.run(run).await.unwrap();
+        assert_eq!(ended.state, RunState::Ended(Outcome::Cancelled));
+        assert_eq!(
+            (ended.reason.unwrap().text, ended.cancelled_by.as_deref()),
+            ("cancelled by ada".to_owned(), Some("ada"))
+        );
+        let again = store.cancel(run, "bea", at(2)).await.unwrap();
+        assert_eq!(again, Cancelled::TooLate(Outcome::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_asked_and_sees_it_at_its_next_write() {
+        let (_dir, store, leadership) = open_leading().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let mut claim = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        assert_eq!(store.cancel(claim.run.id, "ada", at(2)).await.unwrap(), Cancelled::Asked);
+        assert_eq!(store.cancel(claim.run.id, "bea", at(3)).await.unwrap(), Cancelled::Asked);
+        store.advance(&mut claim, Step::Begin(Stage::Gate), at(4)).await.unwrap();
+        assert_eq!(claim.run.cancelled_by.as_deref(), Some("ada"));
+        assert_eq!(claim.run.claim_expires, Some(at(31)), "asking keeps no claim alive");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_touches_the_cluster_is_asked_even_without_a_worker() {
+        let (_dir, store, leadership) = open_leading().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let mut claim = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        prepare(&store, &mut claim, 1).await;
+        store.acquire_lease(&mut claim, 0, at(1), TTL).await.unwrap().unwrap();
+        let run = claim.run.id;
+        store.release(claim).await.unwrap();
+        assert_eq!(store.cancel(run, "ada", at(2)).await.unwrap(), Cancelled::Asked);
+        assert_eq!(store.run(run).await.unwrap().state, RunState::At(Stage::Secrets));
+    }
+}

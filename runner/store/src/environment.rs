@@ -271,3 +271,64 @@ fn read_bar(row: &SqliteRow) -> Result<Bar, StoreError> {
         at: cells.time("at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::run::{RunState, Stage};
+
+    use super::*;
+    use crate::testing::{TTL, at, environment, hold, new_run, open, open_leading, planned};
+
+    #[tokio::test]
+    async fn an_environment_is_open_and_at_peace_until_something_happens() {
+        let (_dir, store) = open().await;
+        let dev = environment("dev");
+        assert_eq!(store.environment(&dev).await.unwrap(), untouched(&dev));
+        assert!(store.environments().await.unwrap().is_empty());
+
+        let freeze = Freeze { by: "ada".to_owned(), reason: "holidays".to_owned(), until: Some(at(90)) };
+        store.freeze(&dev, &freeze, at(0)).await.unwrap();
+        store.flag_attention(&dev, "the disk is full", at(0)).await.unwrap();
+        let row = store.environment(&dev).await.unwrap();
+        assert_eq!((row.frozen, row.attention.as_deref()), (Some(freeze), Some("the disk is full")));
+
+        store.unfreeze(&dev, "bea", at(1)).await.unwrap();
+        store.clear_attention(&dev, "bea", at(1)).await.unwrap();
+        assert_eq!(store.environments().await.unwrap(), [untouched(&dev)]);
+    }
+
+    #[tokio::test]
+    async fn what_held_runs_back_wakes_them_when_it_goes() {
+        let (_dir, store, leadership) = open_leading().await;
+        let dev = environment("dev");
+        let run = planned(&store, "1", new_run("dev"), 0).await.id;
+        store.bar(&dev, &Commit::new("bad"), run, "crashed", at(0)).await.unwrap();
+        for second in 1..4 {
+            let mut claim = store.claim(&leadership, at(second), TTL).await.unwrap().unwrap();
+            store.begin_stage(&mut claim, Stage::Gate, &json!({}), at(second)).await.unwrap();
+            store.hold(&mut claim, hold(None, None), at(second)).await.unwrap();
+            match second {
+                1 => store.unfreeze(&dev, "ada", at(second)).await.unwrap(),
+                2 => store.clear_attention(&dev, "ada", at(second)).await.unwrap(),
+                _ => assert_eq!(store.lift_bars(&dev, "ada", at(second)).await.unwrap(), 1),
+            }
+            assert_eq!(store.run(run).await.unwrap().state, RunState::Queued, "{second}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_barred_with_its_first_reason_until_lifted() {
+        let (_dir, store) = open().await;
+        let (dev, test) = (environment("dev"), environment("test"));
+        let commit = Commit::new("bad");
+        store.bar(&dev, &commit, RunId(1), "crashed", at(0)).await.unwrap();
+        store.bar(&dev, &commit, RunId(2), "crashed again", at(1)).await.unwrap();
+        store.bar(&test, &commit, RunId(3), "crashed there", at(1)).await.unwrap();
+        let bar = Bar { commit, run: RunId(1), reason: "crashed".to_owned(), at: at(0) };
+        assert_eq!(store.bars(&dev).await.unwrap(), [bar]);
+        assert_eq!(store.lift_bars(&dev, "ada", at(2)).await.unwrap(), 1);
+        assert_eq!(store.lift_bars(&dev, "ada", at(2)).await.unwrap(), 0);
+        assert!(store.bars(&dev).await.unwrap().is_empty());
+        assert_eq!(store.bars(&test).await.unwrap().len(), 1);
+    }
+}

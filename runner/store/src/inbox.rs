@@ -248,3 +248,90 @@ fn read_event(row: &SqliteRow) -> Result<InboxEvent, StoreError> {
         received_at: cells.time("received_at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::testing::{at, event, new_run, open, planned};
+
+    #[tokio::test]
+    async fn an_event_is_taken_over_once() {
+        let (_dir, store) = open().await;
+        let first = store.take_over(&[event("1"), event("2"), event("1")], at(0)).await.unwrap();
+        assert_eq!(first, [Taken::New(InboxId(1)), Taken::New(InboxId(2)), Taken::Duplicate(InboxId(1))]);
+        let other_source = Incoming { source: "elsewhere".to_owned(), ..event("1") };
+        let second = store.take_over(&[event("2"), other_source], at(1)).await.unwrap();
+        assert_eq!(second, [Taken::Duplicate(InboxId(2)), Taken::New(InboxId(3))]);
+        assert_eq!(store.pending_events().await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_duplicate_is_recognised_for_thirty_days() {
+        let (_dir, store) = open().await;
+        let day = 24 * 60 * 60;
+        for (second, expected) in [
+            (0, Taken::New(InboxId(1))),
+            (30 * day - 1, Taken::Duplicate(InboxId(1))),
+            (30 * day, Taken::New(InboxId(2))),
+            (31 * day, Taken::Duplicate(InboxId(2))),
+        ] {
+            assert_eq!(store.take_over(&[event("1")], at(second)).await.unwrap(), [expected]);
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_that_come_together_each_get_their_own_answer() {
+        let (_dir, store) = open().await;
+        let ids: Vec<_> = (0..200).map(|index| (index % 150).to_string()).collect();
+        let answers = join_all(ids.iter().map(async |id| {
+            let taken = store.take_over(&[event(id)], at(0)).await.unwrap();
+            (id, taken[0])
+        }));
+        let answers = answers.await;
+        assert_eq!(answers.iter().filter(|(_, taken)| matches!(taken, Taken::New(_))).count(), 150);
+        for (id, taken) in answers {
+            assert_eq!(store.event(taken.id()).await.unwrap().id.as_ref(), Some(id));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_read_as_it_came() {
+        let (_dir, store) = open().await;
+        let incoming = Incoming { body: vec![0, 159, 146, 150], ..event("1") };
+        let id = store.take_over(std::slice::from_ref(&incoming), at(5)).await.unwrap()[0].id();
+        let read = store.event(id).await.unwrap();
+        assert_eq!(read.source, Some(incoming.source));
+        assert_eq!(read.id, Some(incoming.id));
+        assert_eq!(read.event_type, Some(incoming.event_type));
+        assert_eq!((read.subject, read.principal), (incoming.subject, incoming.principal));
+        assert_eq!((read.body, read.received_at), (incoming.body, at(5)));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_kept_with_the_reason() {
+        let (_dir, store) = open().await;
+        let id = store.record_dead(b"{not json", "expected a key", at(0)).await.unwrap();
+        assert!(store.pending_events().await.unwrap().is_empty());
+        let listed = store.events(10).await.unwrap().remove(0);
+        assert_eq!((listed.inbox, listed.status, listed.id), (id, InboxStatus::Dead, None));
+        assert_eq!(listed.reason.as_deref(), Some("expected a key"));
+        assert_eq!(listed.body, b"{not json");
+    }
+
+    #[tokio::test]
+    async fn an_event_is_ignored_with_a_reason_unless_it_became_runs() {
+        let (_dir, store) = open().await;
+        let run = planned(&store, "1", new_run("dev"), 0).await;
+        let other = store.take_over(&[event("2")], at(0)).await.unwrap()[0].id();
+        store.ignore_event(run.event, "late").await.unwrap();
+        store.ignore_event(other, "touches no environment").await.unwrap();
+        let listed: Vec<_> =
+            store.events(10).await.unwrap().into_iter().map(|event| (event.status, event.reason)).collect();
+        let reason = Some("touches no environment".to_owned());
+        assert_eq!(listed, [(InboxStatus::Ignored, reason), (InboxStatus::Planned, None)]);
+        let unknown = store.ignore_event(InboxId(9), "what").await;
+        assert!(matches!(unknown, Err(StoreError::UnknownEvent(InboxId(9)))), "{unknown:?}");
+    }
+}

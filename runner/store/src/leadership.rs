@@ -55,3 +55,43 @@ impl Store {
         Ok(Some(Leadership { boot, _lock: lock }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windlass_core::run::{RunState, Stage};
+
+    use super::*;
+    use crate::testing::{TTL, at, new_run, open, planned};
+
+    #[tokio::test]
+    async fn one_process_leads() {
+        let (dir, store) = open().await;
+        let other = Store::open(dir.path()).await.unwrap();
+        let first = store.try_lead(at(0)).await.unwrap().unwrap();
+        assert!(other.try_lead(at(0)).await.unwrap().is_none());
+        assert!(store.try_lead(at(0)).await.unwrap().is_none());
+        let boot = first.boot().to_owned();
+        drop(first);
+        let second = other.try_lead(at(1)).await.unwrap().unwrap();
+        assert_ne!(second.boot(), boot);
+    }
+
+    #[tokio::test]
+    async fn a_new_leader_voids_what_the_one_before_had() {
+        let (_dir, store) = open().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let leadership = store.try_lead(at(0)).await.unwrap().unwrap();
+        let mut old = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        store.begin_stage(&mut old, Stage::Gate, &json!({}), at(1)).await.unwrap();
+        drop(leadership);
+
+        let leadership = store.try_lead(at(2)).await.unwrap().unwrap();
+        // Lost at once, though nobody has claimed the run yet.
+        let refused = store.finish_stage(&mut old, Stage::Gate, &json!({}), at(2)).await;
+        assert!(matches!(refused, Err(StoreError::Lost(_))), "{refused:?}");
+        let new = store.claim(&leadership, at(2), TTL).await.unwrap().unwrap();
+        assert_eq!((new.run.id, new.run.state), (old.run.id, RunState::At(Stage::Gate)));
+        assert!(new.epoch > old.epoch);
+    }
+}

@@ -144,3 +144,106 @@ fn lease_query<'query>(
 ) -> sqlx::query::Query<'query, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
     sqlx::query(sql).bind(lease.environment.as_str()).bind(integer(lease.run.0)).bind(integer(lease.epoch))
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::run::Outcome;
+
+    use super::*;
+    use crate::run::Reason;
+    use crate::testing::{TTL, at, environment, hold, new_run, open_leading, planned, prepare};
+    use crate::{Leadership, NewRun};
+
+    /// A claimed run that is ready for the lease.
+    async fn ready(store: &Store, leadership: &Leadership, id: &str) -> Claim {
+        let run = planned(store, id, NewRun { lane: id.to_owned(), ..new_run("dev") }, 0).await;
+        let mut claim = store.claim_run(leadership, run.id, at(1), TTL).await.unwrap().unwrap();
+        prepare(store, &mut claim, 1).await;
+        claim
+    }
+
+    #[tokio::test]
+    async fn epochs_rise_with_every_lease_and_above_what_the_cluster_shows() {
+        let (_dir, store, leadership) = open_leading().await;
+        let mut epochs = Vec::new();
+        for (id, at_least) in [("1", 0), ("2", 0), ("3", 40), ("4", 7)] {
+            let mut claim = ready(&store, &leadership, id).await;
+            let lease = store.acquire_lease(&mut claim, at_least, at(2), TTL).await.unwrap().unwrap();
+            epochs.push(lease.epoch);
+            assert_eq!(claim.run.state, RunState::At(Stage::Secrets));
+            store.end(&mut claim, Outcome::Failed, Reason::new("test", ""), at(3)).await.unwrap();
+        }
+        assert_eq!(epochs, [1, 2, 41, 42]);
+        store.raise_epoch(&environment("dev"), 10).await.unwrap();
+        assert_eq!(store.environment(&environment("dev")).await.unwrap().lease_epoch, 42);
+        store.raise_epoch(&environment("dev"), 99).await.unwrap();
+        let mut claim = ready(&store, &leadership, "5").await;
+        assert_eq!(store.acquire_lease(&mut claim, 0, at(4), TTL).await.unwrap().unwrap().epoch, 100);
+    }
+
+    #[tokio::test]
+    async fn only_a_run_that_is_ready_or_was_at_work_takes_the_lease() {
+        let (_dir, store, leadership) = open_leading().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let mut claim = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        let refused = store.acquire_lease(&mut claim, 0, at(1), TTL).await;
+        assert!(matches!(refused, Err(StoreError::Step(_))), "{refused:?}");
+        assert_eq!(store.environment(&environment("dev")).await.unwrap().lease_run, None);
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_worker_died_takes_its_own_lease_again() {
+        let (_dir, store, leadership) = open_leading().await;
+        let mut old = ready(&store, &leadership, "1").await;
+        let first = store.acquire_lease(&mut old, 0, at(2), TTL).await.unwrap().unwrap();
+        let other = ready(&store, &leadership, "2").await;
+        store.release(other).await.unwrap();
+        drop(leadership);
+
+        let leadership = store.try_lead(at(3)).await.unwrap().unwrap();
+        let mut new = store.claim(&leadership, at(3), TTL).await.unwrap().unwrap();
+        assert_eq!(new.run.id, first.run);
+        // The lease is void, and still nobody else gets in while the first is half-way.
+        assert!(store.claim(&leadership, at(3), TTL).await.unwrap().is_none());
+        let again = store.acquire_lease(&mut new, 0, at(3), TTL).await.unwrap().unwrap();
+        assert_eq!((again.run, again.epoch), (first.run, 2));
+        assert_eq!(new.run.state, RunState::At(Stage::Secrets));
+        let mut stale = first;
+        assert!(matches!(store.renew_lease(&mut stale, at(4), TTL).await, Err(StoreError::Lost(_))));
+    }
+
+    #[tokio::test]
+    async fn renewing_the_claim_renews_the_lease() {
+        let (_dir, store, leadership) = open_leading().await;
+        let mut claim = ready(&store, &leadership, "1").await;
+        let mut lease = store.acquire_lease(&mut claim, 0, at(2), TTL).await.unwrap().unwrap();
+        assert_eq!(lease.expires, at(32));
+        store.renew(&mut claim, at(20), TTL).await.unwrap();
+        let query = "SELECT expires_at FROM leases WHERE environment = 'dev'";
+        let expires: i64 = sqlx::query_scalar(query).fetch_one(store.readers()).await.unwrap();
+        assert_eq!(expires, micros(at(50)));
+        store.renew_lease(&mut lease, at(30), TTL).await.unwrap();
+        assert_eq!(lease.expires, at(60));
+    }
+
+    #[tokio::test]
+    async fn a_parked_run_has_no_lease() {
+        let (_dir, store, leadership) = open_leading().await;
+        let mut claim = ready(&store, &leadership, "1").await;
+        store.acquire_lease(&mut claim, 0, at(2), TTL).await.unwrap().unwrap();
+        store.hold(&mut claim, hold(Some(60), None), at(3)).await.unwrap();
+        assert_eq!(store.environment(&environment("dev")).await.unwrap().lease_run, None);
+        let mut other = ready(&store, &leadership, "2").await;
+        assert!(store.acquire_lease(&mut other, 0, at(4), TTL).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_lease_given_back_is_free() {
+        let (_dir, store, leadership) = open_leading().await;
+        let mut claim = ready(&store, &leadership, "1").await;
+        let lease = store.acquire_lease(&mut claim, 0, at(2), TTL).await.unwrap().unwrap();
+        store.release_lease(lease.clone()).await.unwrap();
+        store.release_lease(lease).await.unwrap();
+        assert_eq!(store.environment(&environment("dev")).await.unwrap().lease_run, None);
+    }
+}

@@ -105,3 +105,75 @@ pub(crate) async fn wake_environment(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windlass_core::run::Stage;
+
+    use super::*;
+    use crate::run::RunRow;
+    use crate::testing::{TTL, at, hold, new_run, open_leading, planned};
+    use crate::{Leadership, NewRun};
+
+    /// A run of its own lane that is held until `due`, or at most until `expires`.
+    async fn held(
+        store: &Store,
+        leadership: &Leadership,
+        id: &str,
+        due: Option<i64>,
+        expires: Option<i64>,
+    ) -> RunRow {
+        let run = planned(store, id, NewRun { lane: id.to_owned(), ..new_run("dev") }, 0).await;
+        let mut claim = store.claim_run(leadership, run.id, at(1), TTL).await.unwrap().unwrap();
+        store.begin_stage(&mut claim, Stage::Gate, &json!({}), at(1)).await.unwrap();
+        store.hold(&mut claim, hold(due, expires), at(1)).await.unwrap();
+        store.run(run.id).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_run_wakes_when_its_time_has_come() {
+        let (_dir, store, leadership) = open_leading().await;
+        let run = held(&store, &leadership, "1", Some(10), Some(100)).await;
+        assert_eq!((run.state, run.held_at), (RunState::Held, Some(at(1))));
+        assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
+        assert_eq!(store.wake_due(at(9)).await.unwrap(), 0);
+        assert_eq!(store.wake_due(at(10)).await.unwrap(), 1);
+
+        let woken = store.run(run.id).await.unwrap();
+        assert_eq!((woken.state, woken.round, &woken.hold), (RunState::Queued, 1, &None));
+        let why = woken.woken.unwrap();
+        assert_eq!((why.by, Some(why.hold), why.held_at), (Waker::Due, run.hold, at(1)));
+        assert_eq!(store.next_due().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_ran_out_says_so() {
+        let (_dir, store, leadership) = open_leading().await;
+        let run = held(&store, &leadership, "1", None, Some(100)).await;
+        assert_eq!(store.wake_due(at(100)).await.unwrap(), 1);
+        assert_eq!(store.run(run.id).await.unwrap().woken.unwrap().by, Waker::Expired);
+    }
+
+    #[tokio::test]
+    async fn the_earliest_due_run_is_next_and_many_wake_at_once() {
+        let (_dir, store, leadership) = open_leading().await;
+        for index in 0..300 {
+            held(&store, &leadership, &index.to_string(), Some(1000 - index), None).await;
+        }
+        held(&store, &leadership, "never", None, None).await;
+        assert_eq!(store.next_due().await.unwrap(), Some(at(701)));
+        assert_eq!(store.wake_due(at(1000)).await.unwrap(), 300);
+        assert_eq!(store.wake_due(at(1000)).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_a_held_run_is_woken_by_hand() {
+        let (_dir, store, leadership) = open_leading().await;
+        let run = held(&store, &leadership, "1", None, None).await;
+        assert!(store.wake(run.id, at(2)).await.unwrap());
+        assert!(!store.wake(run.id, at(2)).await.unwrap());
+        let unknown = store.wake(RunId(99), at(2)).await;
+        assert!(matches!(unknown, Err(StoreError::UnknownRun(RunId(99)))), "{unknown:?}");
+    }
+}

@@ -28,7 +28,7 @@ const REAP: Duration = Duration::from_millis(100);
 const ATTEMPT_SHIFT: u32 = 40;
 
 const PUBLISH: &str = "INSERT INTO queue (message, visible_at) VALUES (?1, ?2)";
-/// The conditions are those of the index `queue_waiting`.
+/// The conditions are those of the indexes `queue_visible` and, below, `queue_waiting`.
 const NEXT_VISIBLE: &str = "SELECT min(visible_at) FROM queue WHERE session IS NULL AND dead IS NULL";
 const RECEIVE: &str = "UPDATE queue SET session = ?1, attempt = attempt + 1, batch = ?4 WHERE id IN
         (SELECT id FROM queue WHERE session IS NULL AND dead IS NULL AND visible_at <= ?2 ORDER BY id LIMIT ?3)
@@ -304,4 +304,89 @@ fn until(visible: i64) -> Duration {
 
 fn queue_error(what: &'static str) -> impl FnOnce(StoreError) -> QueueError {
     move |error| QueueError { what, source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use windlass_tests::conformance::queue::{Place, run_all};
+
+    use super::*;
+    use crate::testing::{at, event, open};
+
+    struct InDirectory(TempDir);
+
+    #[async_trait]
+    impl Place for InDirectory {
+        async fn open(&self) -> Box<dyn Queue> {
+            // Each session has its own connections, as another process would.
+            let store = Store::open(self.0.path()).await.unwrap();
+            Box::new(EmbeddedQueue::new(store).unwrap())
+        }
+    }
+
+    struct InStore {
+        _dir: TempDir,
+        store: Store,
+    }
+
+    #[async_trait]
+    impl Place for InStore {
+        async fn open(&self) -> Box<dyn Queue> {
+            Box::new(EmbeddedQueue::new(self.store.clone()).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_contract_holds_between_processes() {
+        run_all(async || InDirectory(tempfile::tempdir().unwrap())).await;
+    }
+
+    #[tokio::test]
+    async fn the_contract_holds_within_a_process() {
+        run_all(async || {
+            let (dir, store) = open().await;
+            InStore { _dir: dir, store }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_a_given_up_receive_took_returns_to_the_same_session() {
+        let (_dir, store) = open().await;
+        let queue = EmbeddedQueue::new(store).unwrap();
+        queue.publish(b"kept").await.unwrap();
+        let batch = queue.calls.load(Ordering::Relaxed);
+        let taken = queue.receive(1, Duration::ZERO).await.unwrap();
+        // As if the caller had gone before it got the answer.
+        drop(Receiving { queue: &queue, batch: Some(batch) });
+        let again = queue.receive(1, Duration::ZERO).await.unwrap();
+        assert_eq!((again.len(), &again[0].message), (1, &b"kept".to_vec()));
+        assert_eq!(queue.settle(&taken[0].token, Verdict::Taken).await.unwrap(), Settled::Stale);
+    }
+
+    #[tokio::test]
+    async fn taking_over_from_the_queue_is_one_write() {
+        let (_dir, store) = open().await;
+        let queue = EmbeddedQueue::new(store.clone()).unwrap();
+        queue.publish(b"one").await.unwrap();
+        queue.publish(b"two").await.unwrap();
+        let deliveries = queue.receive(2, Duration::ZERO).await.unwrap();
+        let queued =
+            |index: usize, id| QueuedEvent { token: deliveries[index].token.clone(), incoming: event(id) };
+        // The same event twice: one row, both messages settled.
+        let taken = store.take_over_from_queue(&[queued(0, "1"), queued(1, "1")], at(0)).await.unwrap();
+        assert_eq!(taken, [Taken::New(taken[0].id()), Taken::Duplicate(taken[0].id())]);
+        assert_eq!(queue.depth().await.unwrap(), Depth::default());
+    }
+
+    #[tokio::test]
+    async fn a_session_leaves_no_file_behind() {
+        let (dir, store) = open().await;
+        let files = || fs::read_dir(dir.path().join("sessions")).unwrap().count();
+        let queue = EmbeddedQueue::new(store).unwrap();
+        assert_eq!(files(), 1);
+        drop(queue);
+        assert_eq!(files(), 0);
+    }
 }

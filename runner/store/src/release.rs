@@ -89,3 +89,31 @@ fn read_release(row: &SqliteRow) -> Result<Release, StoreError> {
         verified: cells.flag("verified")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NewRun;
+    use crate::testing::{at, environment, new_run, open, planned};
+
+    #[tokio::test]
+    async fn releases_are_listed_as_they_were_applied() {
+        let (_dir, store) = open().await;
+        let dev = environment("dev");
+        let mut expected = Vec::new();
+        for (id, verified) in [("1", true), ("2", false), ("3", true)] {
+            let run = planned(&store, id, NewRun { lane: id.to_owned(), ..new_run("dev") }, 0).await;
+            let digest = Digest::of(id.as_bytes());
+            // Applied again after a crash, the release is the same.
+            for _ in 0..2 {
+                store.record_release(run.id, &dev, &run.commit, &digest, at(1)).await.unwrap();
+            }
+            if verified {
+                store.mark_verified(run.id).await.unwrap();
+            }
+            expected.push(Release { run: run.id, commit: run.commit, digest, verified });
+        }
+        assert_eq!(store.releases(&dev).await.unwrap(), expected);
+        assert!(store.releases(&environment("test")).await.unwrap().is_empty());
+    }
+}

@@ -258,3 +258,158 @@ fn read_record(row: &SqliteRow) -> Result<StageRecord, StoreError> {
         ended_at: cells.maybe_time("ended_at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Leadership;
+    use crate::testing::{TTL, at, hold, new_run, open_leading, planned, prepare};
+
+    async fn claimed() -> (TempDir, Store, Leadership, Claim) {
+        let (dir, store, leadership) = open_leading().await;
+        planned(&store, "1", new_run("dev"), 0).await;
+        let claim = store.claim(&leadership, at(1), TTL).await.unwrap().unwrap();
+        (dir, store, leadership, claim)
+    }
+
+    #[tokio::test]
+    async fn the_journal_tells_intent_result_and_error_of_each_attempt() {
+        let (_dir, store, _leadership, mut claim) = claimed().await;
+        store.begin_stage(&mut claim, Stage::Gate, &json!({ "try": 1 }), at(1)).await.unwrap();
+        store.fail_stage(&mut claim, Stage::Gate, &json!("no network"), at(2)).await.unwrap();
+        store.begin_stage(&mut claim, Stage::Gate, &json!({ "try": 2 }), at(3)).await.unwrap();
+        store.finish_stage(&mut claim, Stage::Gate, &json!({ "open": true }), at(4)).await.unwrap();
+        store.begin_stage(&mut claim, Stage::Render, &json!({}), at(5)).await.unwrap();
+
+        let journal = store.journal(claim.run.id).await.unwrap();
+        let told: Vec<_> =
+            journal.iter().map(|record| (record.stage, record.attempt, record.ended_at)).collect();
+        let expected =
+            [(Stage::Gate, 1, Some(at(2))), (Stage::Gate, 2, Some(at(4))), (Stage::Render, 1, None)];
+        assert_eq!(told, expected);
+        assert_eq!((&journal[0].error, &journal[0].result), (&Some(json!("no network")), &None));
+        assert_eq!(
+            (&journal[1].result, &journal[1].intent),
+            (&Some(json!({ "open": true })), &json!({ "try": 2 }))
+        );
+        assert_eq!(journal[2].began_at, at(5));
+    }
+
+    #[tokio::test]
+    async fn several_changes_are_made_together_or_not_at_all() {
+        let (_dir, store, _leadership, mut claim) = claimed().await;
+        let nothing = json!({});
+        let illegal = [
+            Change::Begin(Stage::Gate, &nothing),
+            Change::Finish(Stage::Gate, &nothing),
+            Change::Begin(Stage::Apply, &nothing),
+        ];
+        let refused = store.write_run(&mut claim, &illegal, at(2)).await;
+        assert!(matches!(refused, Err(StoreError::Step(_))), "{refused:?}");
+        assert!(store.journal(claim.run.id).await.unwrap().is_empty());
+        assert_eq!(store.run(claim.run.id).await.unwrap(), claim.run);
+
+        store.write_run(&mut claim, &illegal[..2], at(3)).await.unwrap();
+        assert_eq!(store.run(claim.run.id).await.unwrap(), claim.run);
+        assert_eq!(claim.run.state, RunState::At(Stage::Gate));
+    }
+
+    #[tokio::test]
+    async fn a_stage_ends_only_by_the_claim_that_began_it() {
+        let (_dir, store, leadership, mut claim) = claimed().await;
+        let early = store.finish_stage(&mut claim, Stage::Gate, &json!({}), at(1)).await;
+        assert!(matches!(early, Err(StoreError::NotBegun { stage: Stage::Gate, .. })), "{early:?}");
+
+        store.begin_stage(&mut claim, Stage::Gate, &json!({}), at(1)).await.unwrap();
+        store.release(claim).await.unwrap();
+        let mut next = store.claim(&leadership, at(2), TTL).await.unwrap().unwrap();
+        let foreign = store.finish_stage(&mut next, Stage::Gate, &json!({}), at(3)).await;
+        assert!(matches!(foreign, Err(StoreError::NotBegun { .. })), "{foreign:?}");
+    }
+
+    #[tokio::test]
+    async fn a_run_taken_up_again_passes_earlier_stages_without_going_back() {
+        let (_dir, store, leadership, mut claim) = claimed().await;
+        prepare(&store, &mut claim, 1).await;
+        store.acquire_lease(&mut claim, 0, at(1), TTL).await.unwrap().unwrap();
+        store.begin_stage(&mut claim, Stage::Apply, &json!({}), at(1)).await.unwrap();
+        store.release(claim).await.unwrap();
+
+        let mut next = store.claim(&leadership, at(2), TTL).await.unwrap().unwrap();
+        store.begin_stage(&mut next, Stage::Secrets, &json!({}), at(3)).await.unwrap();
+        store.finish_stage(&mut next, Stage::Secrets, &json!({}), at(3)).await.unwrap();
+        assert_eq!(next.run.state, RunState::At(Stage::Apply));
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_too_large_is_refused() {
+        let (_dir, store, _leadership, mut claim) = claimed().await;
+        let fits = json!("x".repeat(VALUE_LIMIT - 2));
+        let large = json!("x".repeat(VALUE_LIMIT - 1));
+        let refused = store.begin_stage(&mut claim, Stage::Gate, &large, at(1)).await;
+        assert!(matches!(refused, Err(StoreError::TooLarge { size, .. }) if size == VALUE_LIMIT + 1));
+        store.begin_stage(&mut claim, Stage::Gate, &fits, at(1)).await.unwrap();
+        assert_eq!(store.journal(claim.run.id).await.unwrap()[0].intent, fits);
+    }
+
+    #[tokio::test]
+    async fn an_ended_run_says_why_and_takes_no_step() {
+        let (_dir, store, leadership, mut claim) = claimed().await;
+        store.begin_stage(&mut claim, Stage::Gate, &json!({}), at(1)).await.unwrap();
+        let reason = Reason::new("disabled", "`dev` is disabled");
+        store.end(&mut claim, Outcome::Refused, reason.clone(), at(2)).await.unwrap();
+        let run = store.run(claim.run.id).await.unwrap();
+        assert_eq!((run.state, run.ended_at), (RunState::Ended(Outcome::Refused), Some(at(2))));
+        assert_eq!((run.reason, run.claimed_by), (Some(reason), None));
+
+        let refused = store.hold(&mut claim, hold(None, None), at(3)).await;
+        assert!(matches!(refused, Err(StoreError::Lost(_))), "{refused:?}");
+        assert!(store.claim_run(&leadership, run.id, at(3), TTL).await.unwrap().is_none());
+        assert!(store.active_runs().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stuck_run_flags_its_environment_and_frees_it() {
+        let (_dir, store, _leadership, mut claim) = claimed().await;
+        prepare(&store, &mut claim, 1).await;
+        store.acquire_lease(&mut claim, 0, at(1), TTL).await.unwrap().unwrap();
+        for stage in [Stage::Apply, Stage::Rollback] {
+            store.begin_stage(&mut claim, stage, &json!({}), at(2)).await.unwrap();
+        }
+        let reason = Reason::new("rollback_failed", "the API server is gone");
+        store.end(&mut claim, Outcome::Stuck, reason, at(3)).await.unwrap();
+        let environment = store.environment(&claim.run.environment).await.unwrap();
+        assert_eq!(environment.attention.as_deref(), Some("the API server is gone"));
+        assert_eq!((environment.lease_run, environment.lease_epoch), (None, 1));
+    }
+
+    #[tokio::test]
+    async fn a_deploy_in_eight_commits_leaves_a_verified_release() {
+        let (_dir, store, _leadership, mut claim) = claimed().await;
+        let (nothing, digest) = (json!({}), Digest::of(b"objects"));
+        prepare(&store, &mut claim, 1).await;
+        store.acquire_lease(&mut claim, 0, at(2), TTL).await.unwrap().unwrap();
+        let begin = |stage| Change::Begin(stage, &nothing);
+        let finish = |stage| Change::Finish(stage, &nothing);
+        for changes in [
+            vec![begin(Stage::Secrets)],
+            vec![finish(Stage::Secrets), begin(Stage::Apply), Change::Release(&digest)],
+            vec![finish(Stage::Apply), begin(Stage::Wait)],
+            vec![finish(Stage::Wait), begin(Stage::Verify)],
+            vec![
+                finish(Stage::Verify),
+                Change::Verified,
+                Change::End(Outcome::Verified, Reason::new("verified", "all objects are ready")),
+            ],
+        ] {
+            store.write_run(&mut claim, &changes, at(3)).await.unwrap();
+        }
+        let releases = store.releases(&claim.run.environment).await.unwrap();
+        assert_eq!((releases.len(), releases[0].verified, &releases[0].digest), (1, true, &digest));
+        assert!(store.journal(claim.run.id).await.unwrap().iter().all(|record| record.result.is_some()));
+        let check = store.audit_verify(&claim.run.environment).await.unwrap();
+        assert_eq!((check.entries, check.broken_at), (9, None));
+    }
+}

@@ -1,0 +1,3 @@
+//! One suite per contract of `windlass-core`, open to everybody who implements it: plain async functions, one behaviour each.
+
+pub mod queue;
