@@ -298,12 +298,15 @@ fn unreachable_server(request: &Request, error: impl Into<BoxError>) -> ClusterE
 fn tls_failure<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        let tls = error.downcast_ref().or_else(|| inside.and_then(|inside| inside.downcast_ref()));
-        if tls.is_some() {
-            return tls;
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
         }
-        next = error.source();
+        // An I/O error passes over what it wraps when it is asked for its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        };
     }
     None
 }
