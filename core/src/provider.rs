@@ -110,8 +110,8 @@ pub struct Money {
 pub struct Cluster {
     /// Its name.
     pub name: ClusterName,
-    /// What its API server calls itself, such as `v1.34.4`.
-    pub version: String,
+    /// What its API server calls itself, such as `v1.34.4`; none where the provider only knows the way to it.
+    pub version: Option<String>,
     /// Writes that `ensure` made; zero when it was converged.
     pub writes: u64,
 }
