@@ -51,9 +51,13 @@ impl GitRepository {
     pub(super) fn resolve(&self, revision: &str) -> Result<Commit, SourceError> {
         check_revision(revision)?;
         let repository = self.repository.to_thread_local();
-        let found = match self.named(&repository, revision)? {
-            Some(id) => Some(id),
-            None => self.abbreviated(&repository, revision)?,
+        // A whole id is an id, as in Git: a branch that somebody names like an approved commit must not stand for it.
+        let found = match ObjectId::from_hex(revision.as_bytes()) {
+            Ok(id) => repository.has_object(id).then_some(id),
+            Err(_) => match self.named(&repository, revision)? {
+                Some(id) => Some(id),
+                None => self.abbreviated(&repository, revision)?,
+            },
         };
         let unknown =
             || SourceError::UnknownRevision { revision: revision.to_owned(), repository: self.path.clone() };

@@ -169,6 +169,12 @@ fn unknown_names_say_how_to_see_the_known_ones() {
     let source = sandbox.open();
     for name in [
         "nowhere",
+        "config",
+        "description",
+        "index",
+        "objects",
+        "info/exclude",
+        "refs/heads",
         "abc",
         "0123456789",
         "main:infra",
@@ -185,6 +191,16 @@ fn unknown_names_say_how_to_see_the_known_ones() {
     }
     let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]);
     assert!(matches!(source.resolve(Some(&tree)), Err(SourceError::UnknownRevision { .. })));
+}
+
+#[test]
+fn a_branch_named_like_a_commit_does_not_stand_for_it() {
+    let (sandbox, first) = with_app();
+    let second = sandbox.commit("Second");
+    sandbox.git(&["update-ref", &format!("refs/heads/{first}"), second.as_str()]);
+    let source = sandbox.open();
+    assert_eq!(source.resolve(Some(first.as_str())).unwrap(), first);
+    assert_eq!(source.resolve(Some(&format!("refs/heads/{first}"))).unwrap(), second);
 }
 
 #[test]
