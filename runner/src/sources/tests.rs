@@ -338,7 +338,7 @@ fn both_trees(make: impl Fn(&Sandbox)) -> [(Sandbox, Tree); 2] {
 }
 
 fn text(tree: &Tree, path: &str) -> Option<String> {
-    tree.read(path).unwrap().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    tree.file(path).unwrap().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 #[test]
@@ -353,9 +353,9 @@ fn a_tree_reads_files_and_folders() {
         assert_eq!(text(&tree, "infra/empty.yaml").as_deref(), Some(""));
         assert_eq!(text(&tree, "infra/base"), None);
         assert_eq!(text(&tree, "infra/nothing"), None);
-        assert_eq!(tree.list("infra").unwrap().unwrap(), ["base", "base-extra", "empty.yaml"]);
-        assert_eq!(tree.list("").unwrap().unwrap(), ["infra"]);
-        assert_eq!(tree.list("infra/empty.yaml").unwrap(), None);
+        assert_eq!(tree.folder("infra").unwrap().unwrap(), ["base", "base-extra", "empty.yaml"]);
+        assert_eq!(tree.folder("").unwrap().unwrap(), ["infra"]);
+        assert_eq!(tree.folder("infra/empty.yaml").unwrap(), None);
         assert_eq!(tree.locate("infra/base/").unwrap(), Some(("infra/base".to_owned(), Entry::Folder)));
         assert_eq!(
             tree.locate("infra/empty.yaml").unwrap(),
@@ -382,9 +382,9 @@ fn a_tree_follows_links_inside_and_names_those_that_leave() {
         assert_eq!(tree.locate("infra/prod/app.yaml").unwrap().unwrap().0, "infra/base/app.yaml");
         assert_eq!(text(&tree, "infra/dangling"), None);
         for path in ["infra/environ", "infra/absolute", "infra/up"] {
-            assert!(matches!(tree.read(path), Err(SourceError::LinkLeavesRepository { .. })), "{path}");
+            assert!(matches!(tree.file(path), Err(SourceError::LinkLeavesRepository { .. })), "{path}");
         }
-        assert!(matches!(tree.read("infra/circle"), Err(SourceError::LinkCircle { .. })));
+        assert!(matches!(tree.file("infra/circle"), Err(SourceError::LinkCircle { .. })));
     }
 }
 
@@ -394,7 +394,7 @@ fn a_submodule_is_refused_by_name() {
     let (other, _) = with_app();
     sandbox.git(&["submodule", "--quiet", "add", &other.path().display().to_string(), "infra/vendor"]);
     let commit = sandbox.commit("Submodule");
-    let refused = sandbox.open().tree(&commit).unwrap().read("infra/vendor/infra/app.yaml").unwrap_err();
+    let refused = sandbox.open().tree(&commit).unwrap().file("infra/vendor/infra/app.yaml").unwrap_err();
     assert!(matches!(&refused, SourceError::Submodule { path } if path == "infra/vendor"), "{refused:?}");
 }
 
@@ -437,9 +437,9 @@ fn hostile_names_in_a_tree_reach_nothing_outside_of_it() {
     let tree = sandbox.git(&["hash-object", "-w", "--literally", "-t", "tree", "raw"]);
     let commit = Commit::new(sandbox.git(&["commit-tree", &tree, "-m", "hostile"]));
     let tree = sandbox.open().tree(&commit).unwrap();
-    assert_eq!(tree.read("../x").unwrap(), None);
-    assert_eq!(tree.read("..").unwrap(), None);
-    assert_eq!(tree.read("a/b").unwrap(), None);
+    assert_eq!(tree.file("../x").unwrap(), None);
+    assert_eq!(tree.file("..").unwrap(), None);
+    assert_eq!(tree.file("a/b").unwrap(), None);
 }
 
 #[test]

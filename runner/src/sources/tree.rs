@@ -50,7 +50,7 @@ impl Tree {
     /// The content of the file at `path`, links followed inside of the repository; none where no file is.
     ///
     /// A pointer of Git LFS is the text that it is.
-    pub fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, SourceError> {
+    pub fn file(&self, path: &str) -> Result<Option<Arc<[u8]>>, SourceError> {
         match &self.files {
             Files::Git(files) => match links::follow(files.as_ref(), path)? {
                 Some((real, Node::File(id))) => files.blob(&real, id).map(Some),
@@ -64,7 +64,7 @@ impl Tree {
     }
 
     /// The names in the folder at `path`, sorted; none where no folder is.
-    pub fn list(&self, path: &str) -> Result<Option<Vec<String>>, SourceError> {
+    pub fn folder(&self, path: &str) -> Result<Option<Vec<String>>, SourceError> {
         let Some((real, Entry::Folder)) = self.locate(path)? else { return Ok(None) };
         match &self.files {
             Files::Git(files) => files.list(&real),
