@@ -18,7 +18,7 @@ use windlass_core::name::Commit;
 pub use self::changes::{ChangeKind, ChangedFile};
 pub use self::error::SourceError;
 use self::git::GitRepository;
-pub use self::tree::{Entry, Tree};
+pub use self::tree::Tree;
 use self::work_tree::WorkTree;
 
 /// The beginning of a commit's name that stands for a folder as it is, followed by the digest of its content.

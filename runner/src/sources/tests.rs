@@ -7,6 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use windlass_core::name::Commit;
+use windlass_kustomize::{EntryKind, FileTree as _};
 
 use super::*;
 
@@ -356,11 +357,8 @@ fn a_tree_reads_files_and_folders() {
         assert_eq!(tree.folder("infra").unwrap().unwrap(), ["base", "base-extra", "empty.yaml"]);
         assert_eq!(tree.folder("").unwrap().unwrap(), ["infra"]);
         assert_eq!(tree.folder("infra/empty.yaml").unwrap(), None);
-        assert_eq!(tree.locate("infra/base/").unwrap(), Some(("infra/base".to_owned(), Entry::Folder)));
-        assert_eq!(
-            tree.locate("infra/empty.yaml").unwrap(),
-            Some(("infra/empty.yaml".to_owned(), Entry::File))
-        );
+        assert_eq!(tree.locate("infra/base/").unwrap().unwrap().kind, EntryKind::Directory);
+        assert_eq!(tree.locate("infra/empty.yaml").unwrap().unwrap().kind, EntryKind::File);
     }
 }
 
@@ -379,12 +377,31 @@ fn a_tree_follows_links_inside_and_names_those_that_leave() {
     };
     for (_sandbox, tree) in both_trees(make) {
         assert_eq!(text(&tree, "infra/prod/app.yaml").as_deref(), Some("kind: A\n"));
-        assert_eq!(tree.locate("infra/prod/app.yaml").unwrap().unwrap().0, "infra/base/app.yaml");
+        assert_eq!(tree.locate("infra/prod/app.yaml").unwrap().unwrap().path, "infra/base/app.yaml");
         assert_eq!(text(&tree, "infra/dangling"), None);
         for path in ["infra/environ", "infra/absolute", "infra/up"] {
             assert!(matches!(tree.file(path), Err(SourceError::LinkLeavesRepository { .. })), "{path}");
         }
         assert!(matches!(tree.file("infra/circle"), Err(SourceError::LinkCircle { .. })));
+    }
+}
+
+#[test]
+fn a_render_reads_what_the_tree_holds_and_hears_why_it_cannot() {
+    let make = |sandbox: &Sandbox| {
+        sandbox.write("infra/base/app.yaml", "kind: A\n");
+        sandbox.link("infra/out", "/etc");
+    };
+    for (_sandbox, tree) in both_trees(make) {
+        let tree: &dyn windlass_kustomize::FileTree = &tree;
+        assert_eq!(tree.read("infra/base/app.yaml").unwrap(), b"kind: A\n");
+        assert_eq!(tree.read("infra/base").unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(tree.locate("infra/nothing").unwrap(), None);
+        let refused = tree.locate("infra/out/passwd").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the symbolic link `infra/out` leads out of the repository, to `/etc`"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +10,7 @@ use gix::bstr::ByteSlice as _;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, Repository};
 use windlass_core::name::Commit;
+use windlass_kustomize::{EntryKind as Kind, FileTree, Place};
 
 use super::SourceError;
 use super::links::{self, Node, Nodes};
@@ -65,33 +67,37 @@ impl Tree {
 
     /// The names in the folder at `path`, sorted; none where no folder is.
     pub fn folder(&self, path: &str) -> Result<Option<Vec<String>>, SourceError> {
-        let Some((real, Entry::Folder)) = self.locate(path)? else { return Ok(None) };
-        match &self.files {
-            Files::Git(files) => files.list(&real),
-            Files::Snapshot(files) => Ok(Some(files.list(&real))),
+        match (self.place(path)?, &self.files) {
+            (Some(Place { path, kind: Kind::Directory }), Files::Git(files)) => files.list(&path),
+            (Some(Place { path, kind: Kind::Directory }), Files::Snapshot(files)) => {
+                Ok(Some(files.list(&path)))
+            }
+            _ => Ok(None),
         }
     }
 
-    /// Where `path` leads when links are followed: two paths to the same thing give the same path.
-    pub fn locate(&self, path: &str) -> Result<Option<(String, Entry)>, SourceError> {
-        fn entry<File>((real, node): (String, Node<File>)) -> (String, Entry) {
-            let entry = if matches!(node, Node::Folder) { Entry::Folder } else { Entry::File };
-            (real, entry)
+    /// Where `path` leads when links are followed, and what is there: two paths to the same thing give the same place.
+    fn place(&self, path: &str) -> Result<Option<Place>, SourceError> {
+        fn place<File>((path, node): (String, Node<File>)) -> Place {
+            let kind = if matches!(node, Node::Folder) { Kind::Directory } else { Kind::File };
+            Place { path, kind }
         }
         match &self.files {
-            Files::Git(files) => Ok(links::follow(files.as_ref(), path)?.map(entry)),
-            Files::Snapshot(files) => Ok(links::follow(files, path)?.map(entry)),
+            Files::Git(files) => Ok(links::follow(files.as_ref(), path)?.map(place)),
+            Files::Snapshot(files) => Ok(links::follow(files, path)?.map(place)),
         }
     }
 }
 
-/// What stands at the end of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// A file.
-    File,
-    /// A folder.
-    Folder,
+impl FileTree for Tree {
+    fn locate(&self, path: &str) -> io::Result<Option<Place>> {
+        self.place(path).map_err(io::Error::other)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let file = self.file(path).map_err(io::Error::other)?;
+        file.map(|bytes| bytes.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 /// A tree in the object database. Folders are read once: a render asks for their entries again and again.
