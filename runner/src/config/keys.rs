@@ -4,7 +4,7 @@ use config::{Value, ValueKind};
 
 use super::error::{ConfigError, Written};
 
-/// Every key that has a value; `*` stands for the name of an environment. A test holds it to `default.toml` and to the types.
+/// Every key that has a value; `*` stands for the name of a cluster. A test holds it to `default.toml` and to the types.
 pub(super) const KEYS: [&str; 11] = [
     "repository",
     "infra",
@@ -92,7 +92,6 @@ fn nearest(key: &str) -> Option<String> {
 
 /// A known key with the names that were written where it has any.
 fn fill(known: &str, parts: &[&str]) -> String {
-    let part =
-        |(at, part)| if part == "*" { parts.get(at).copied().unwrap_or("<environment>") } else { part };
+    let part = |(at, part)| if part == "*" { parts.get(at).copied().unwrap_or("<cluster>") } else { part };
     known.split('.').enumerate().map(part).collect::<Vec<_>>().join(".")
 }

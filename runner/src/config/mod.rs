@@ -11,7 +11,8 @@ use config::builder::DefaultState;
 use config::{ConfigBuilder, Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
-use windlass_core::name::{Digest, EnvironmentName};
+use windlass_core::name::{ClusterName, Digest};
+use windlass_provider_kubeconfig::{ClusterAccess, KubeconfigConfig};
 
 pub use self::error::ConfigError;
 use self::error::Written;
@@ -40,9 +41,9 @@ pub struct Config {
     pub infra: PathBuf,
     /// Where windlass keeps its state, if configured; see [`Config::state_folder`].
     pub data_dir: Option<PathBuf>,
-    /// How to reach the clusters that no provider creates.
+    /// How to reach the clusters that exist already, by the name of the cluster or of the environment that has one of its own.
     #[serde(default)]
-    pub clusters: BTreeMap<EnvironmentName, ClusterAccess>,
+    pub clusters: BTreeMap<ClusterName, ClusterAccess>,
     /// Where values of secrets come from.
     pub secrets: SecretsConfig,
     /// Who acts on the command line.
@@ -51,16 +52,6 @@ pub struct Config {
     pub verify: Verify,
     /// What is logged.
     pub log: Log,
-}
-
-/// The way to an existing cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterAccess {
-    /// The kubeconfig file; none is `$KUBECONFIG` or `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
-    /// The context in it; none is its current one.
-    pub context: Option<String>,
 }
 
 /// Who acts on the command line.
@@ -126,6 +117,11 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// The section of the provider of clusters that exist.
+    pub fn kubeconfig(&self) -> KubeconfigConfig {
+        KubeconfigConfig { clusters: self.clusters.clone() }
     }
 
     /// The folder for windlass's own state: the configured one, or else one for each repository under the user's state directory

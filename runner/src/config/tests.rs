@@ -194,7 +194,7 @@ fn a_wrong_value_is_refused_with_its_key_and_place() {
         (
             "[clusters.Prod_EU]\ncontext = 'x'",
             &[],
-            "`clusters` in `…/windlass.toml` is wrong: `Prod_EU` is not an environment name: use lower-case letters, digits and `-`, at most 63, with a letter or digit at both ends",
+            "`clusters` in `…/windlass.toml` is wrong: `Prod_EU` is not a cluster name: use lower-case letters, digits and `-`, at most 63, with a letter or digit at both ends",
         ),
         ("infra = '../infra'", &[], "`infra` in `…/windlass.toml` is not a path inside of the repository"),
         (
