@@ -322,6 +322,26 @@ fn a_changed_value_restarts_what_takes_it_and_nothing_else() {
 }
 
 #[test]
+fn the_reference_tree_is_sealed() {
+    let tree = windlass_kustomize::Directory::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra")).unwrap();
+    let build = windlass_kustomize::build(&tree, "k8s/hetzner/prod", &windlass_kustomize::Options::default())
+        .unwrap();
+    let objects: Vec<Value> = build.objects.iter().map(windlass_kustomize::Object::to_json).collect();
+    let refused = seal_with(&objects, &[]).unwrap_err();
+    let missing = |problem: &SealProblem| match problem {
+        SealProblem::Missing { at, .. } => at.key.clone(),
+        other => panic!("{other}"),
+    };
+    let keys: Vec<_> = refused.problems.iter().map(missing).collect();
+    assert_eq!(keys.len(), 4, "{refused}");
+    let variables: Vec<_> = keys.iter().map(|key| (key.as_str(), "a password")).collect();
+    let sealed = seal_with(&objects, &variables).unwrap();
+    let restarted: Vec<_> = (0..objects.len()).filter(|at| stamps(&sealed, *at).1.is_some()).collect();
+    let kinds: Vec<_> = restarted.iter().map(|at| sealed.expose()[*at]["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["StatefulSet"]);
+}
+
+#[test]
 fn init_containers_count_and_secrets_of_other_namespaces_do_not() {
     let mut init = workload("Deployment", json!({"name": "main"}));
     init["spec"]["template"]["spec"]["initContainers"] = json!([takes("s", "A")]);

@@ -406,6 +406,28 @@ fn a_render_reads_what_the_tree_holds_and_hears_why_it_cannot() {
 }
 
 #[test]
+fn the_reference_tree_renders_the_same_from_a_commit_and_from_a_folder() {
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sandbox = Sandbox::repository();
+    let copied =
+        Command::new("cp").arg("-r").arg(reference.join("infra")).arg(sandbox.path()).status().unwrap();
+    assert!(copied.success());
+    let commit = sandbox.commit("Reference");
+    let source = sandbox.open();
+    let trees = [source.tree(&commit), source.tree(&source.resolve_work_tree().unwrap())];
+    let render = |tree: &dyn windlass_kustomize::FileTree| {
+        windlass_kustomize::build(tree, "infra/k8s/hetzner/prod", &windlass_kustomize::Options::default())
+            .unwrap()
+    };
+    let expected = render(&windlass_kustomize::Directory::open(reference).unwrap());
+    for tree in trees {
+        let build = render(&tree.unwrap());
+        assert_eq!(build.to_yaml(), expected.to_yaml());
+        assert_eq!(build.files, expected.files);
+    }
+}
+
+#[test]
 fn a_submodule_is_refused_by_name() {
     let (sandbox, _) = with_app();
     let (other, _) = with_app();
