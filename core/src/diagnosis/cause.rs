@@ -110,6 +110,23 @@ causes! {
     Timeout = "WL0572", "timeout", "it did not become ready in time";
 }
 
+impl Cause {
+    /// What is seen while there is still hope: "has not passed yet" where the headline says "never passes".
+    pub const fn so_far(self) -> &'static str {
+        match self {
+            Cause::ProbeNeverPasses => "the readiness probe has not passed yet",
+            Cause::LivenessKills => "the liveness probe fails",
+            Cause::StartupKills => "the startup probe has not passed yet",
+            Cause::ExitsWithZero => "the container ended by itself with exit code 0",
+            Cause::Crash => "the container stopped",
+            Cause::InitFailed => "an init container failed",
+            Cause::VolumePending => "a volume claim has no volume yet",
+            Cause::Unschedulable => "no node can take the pod yet",
+            other => other.headline(),
+        }
+    }
+}
+
 /// A word that is not the name of a cause.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not a cause")]

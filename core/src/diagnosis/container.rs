@@ -129,7 +129,9 @@ impl<'a> Container<'a> {
     /// Whether it still waits for what it waited for when the run began: a pull that backs off for minutes says nothing about an
     /// image that was pushed meanwhile.
     fn is_unchanged(&self, before: Option<&Baseline>) -> bool {
-        before.is_some_and(|before| before.waiting.as_deref() == self.waiting_reason())
+        before.is_some_and(|before| {
+            before.waiting.is_some() && before.waiting.as_deref() == self.waiting_reason()
+        })
     }
 
     /// What the waiting state says about a container that does not start (kubelet, `pkg/kubelet/images` and `kuberuntime`).
@@ -271,5 +273,16 @@ impl Baselines {
             (container.name.to_owned(), Baseline { deaths: container.deaths(), waiting })
         };
         Baselines(containers(pod).into_iter().map(baseline).collect())
+    }
+
+    /// Forgets what a container waited for, once it waits for something else: coming back to it is new.
+    pub(crate) fn compare(&mut self, pod: ObjectView<'_>) {
+        for container in containers(pod) {
+            if let Some(baseline) = self.0.get_mut(container.name)
+                && baseline.waiting.as_deref() != container.waiting_reason()
+            {
+                baseline.waiting = None;
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ mod diagnosis;
 mod event;
 mod evidence;
 mod exit;
+mod finding;
 mod headline;
 mod hints;
 mod likely;
@@ -33,6 +34,7 @@ mod seen;
 mod sighting;
 mod soak;
 mod trap;
+mod verdict;
 mod workload;
 
 pub use cause::{Cause, UnknownCause};
@@ -41,14 +43,20 @@ pub use diagnosis::{
     Unfinished,
 };
 pub use exit::exit_words;
+pub use finding::Named;
 pub use likely::ChangedField;
 pub use patience::{Allowance, Patience};
 pub use progress::{ObjectProgress, PodProgress, Progress, WaitingOn};
 pub use report::{Change, Report};
-pub use rollout::{Named, Rollout, Settings, Verdict};
+pub use rollout::{Rollout, Settings};
 pub use scrub::scrub;
 pub use soak::{Soak, SoakVerdict};
 pub use trap::{TrappedPod, trapped_pods};
+pub use verdict::Verdict;
+pub use workload::refusal_cause;
 
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "literals of JSON read best where they are used")]
+mod tests;

@@ -16,7 +16,10 @@ pub(crate) fn read(pod: &SeenObject, events: &[&SeenEvent]) -> Vec<Sighting> {
     if view.is_deleting() {
         return sightings;
     }
-    for sighting in placement(view, events).into_iter().chain(volumes(view, events)).chain(refusal(view)) {
+    if let Some(refusal) = refusal(view) {
+        return vec![refusal]; // its containers only ended because of it
+    }
+    for sighting in placement(view, events).into_iter().chain(volumes(view, events)) {
         add(&mut sightings, sighting);
     }
     for container in containers(view) {

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
-use super::rollout::{Finding, Rollout};
+use super::finding::Finding;
+use super::rollout::Rollout;
 use super::seen::{Key, SeenObject};
 use crate::object::ObjectRef;
 use crate::readiness::{Context, Readiness, judge};
@@ -114,7 +115,7 @@ impl Rollout {
             object: target.clone(),
             at_object: told_by.filter(|told_by| told_by != target),
             container: finding.sighting.container.clone(),
-            reason: format!("{}: {}", finding.sighting.cause.headline(), finding.sighting.message),
+            reason: format!("{}: {}", finding.sighting.cause.so_far(), finding.sighting.message),
             cause: Some(finding.sighting.cause),
             since: self.since(finding),
             gives_up_at: self.due_at(finding),

@@ -72,7 +72,10 @@ impl Seen {
 
     pub(crate) fn store(&mut self, key: &Key, reference: ObjectRef, value: Value) {
         let before = match self.objects.get_mut(key) {
-            Some(known) => known.before.take(),
+            Some(known) => known.before.take().map(|mut before| {
+                before.compare(ObjectView::new(&value));
+                before
+            }),
             None => {
                 self.existed_before(ObjectView::new(&value)).then(|| Baselines::of(ObjectView::new(&value)))
             }

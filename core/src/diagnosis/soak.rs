@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::container::{Container, containers};
 use super::evidence::Trouble;
 use super::report::Report;
-use super::rollout::{Rollout, later};
+use super::rollout::Rollout;
 use super::seen::{Key, SeenObject};
+use super::verdict::later;
 use super::{Cause, Diagnosis, Ended};
 use crate::object::Status;
 use crate::readiness::Readiness;
@@ -60,6 +61,7 @@ impl Rollout {
 impl Soak {
     /// Takes one report, and answers what holds from `at` on.
     pub fn observe(&mut self, at: Timestamp, report: Report) -> &SoakVerdict {
+        self.tick(at);
         if matches!(self.verdict, SoakVerdict::Watching { .. })
             && let Some(key) = self.rollout.take(report)
         {
@@ -68,7 +70,21 @@ impl Soak {
                 self.verdict = SoakVerdict::Failed(Box::new(diagnosis));
             }
         }
-        self.tick(at)
+        &self.verdict
+    }
+
+    /// Takes a new list of a kind, as [`Rollout::relisted`] does.
+    pub fn relisted(
+        &mut self,
+        at: Timestamp,
+        kind: &str,
+        namespace: Option<&str>,
+        uids: &BTreeSet<String>,
+    ) -> &SoakVerdict {
+        for report in self.rollout.gone(kind, namespace, uids) {
+            self.observe(at, report);
+        }
+        &self.verdict
     }
 
     /// Lets time pass without a report.

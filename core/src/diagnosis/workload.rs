@@ -3,24 +3,36 @@
 use super::Cause;
 use super::event::SeenEvent;
 use super::message::{About, classify};
+use super::seen::SeenObject;
 use super::sighting::{Sighting, add};
 use crate::object::{ObjectView, Status};
 use crate::readiness::Context;
+
+/// The cause for which admission refuses a pod, from the API server's own words: the message of an error at a dry run, or what a controller
+/// hands on. `None` for words that tell of no refusal.
+pub fn refusal_cause(message: &str) -> Option<Cause> {
+    classify(About::Creation, message)
+}
 
 /// Kinds whose controllers create pods.
 pub(crate) const POD_MAKERS: [&str; 5] =
     ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
 
 /// Pods that could not be created: event `FailedCreate`, and condition `ReplicaFailure` of a ReplicaSet, which holds the same text.
-pub(crate) fn read(workload: ObjectView<'_>, events: &[&SeenEvent]) -> Vec<Sighting> {
+///
+/// The condition of an object that was there before the run may be older than it: the next try comes minutes later. Its events tell.
+pub(crate) fn read(object: &SeenObject, events: &[&SeenEvent]) -> Vec<Sighting> {
+    let workload = object.view();
     let mut sightings = Vec::new();
     if workload.is_deleting() || has_its_pods(workload) {
         return sightings;
     }
-    let failure = workload.condition("ReplicaFailure").filter(|condition| condition.status == Status::True);
+    let is_new = object.before.is_none();
+    let failure =
+        workload.condition("ReplicaFailure").filter(|failure| is_new && failure.status == Status::True);
     let said = refusals(events).map(|event| event.message.as_str());
     for message in said.chain(failure.map(|condition| condition.words())) {
-        if let Some(cause) = classify(About::Creation, message) {
+        if let Some(cause) = refusal_cause(message) {
             add(&mut sightings, Sighting::new(cause, message));
         }
     }

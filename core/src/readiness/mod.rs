@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::diagnosis::Cause;
+use crate::diagnosis::{Cause, scrub};
 use crate::object::ObjectView;
 
 pub use context::Context;
@@ -60,6 +60,15 @@ impl Readiness {
         match self {
             Readiness::Ready => None,
             Readiness::Progressing { reason } | Readiness::Failed { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The same with credentials removed from what the controller says.
+    pub(crate) fn scrubbed(self) -> Readiness {
+        match self {
+            Readiness::Ready => Readiness::Ready,
+            Readiness::Progressing { reason } => Readiness::Progressing { reason: scrub(&reason) },
+            Readiness::Failed { cause, reason } => Readiness::Failed { cause, reason: scrub(&reason) },
         }
     }
 
