@@ -1,13 +1,11 @@
 //! What was seen, tied to the applied object that it concerns.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::rollout::Rollout;
-use super::seen::{Key, SeenObject};
+use super::seen::Key;
 use super::sighting::Sighting;
-use super::{Cause, Diagnosis, evidence, revision};
+use super::{Cause, Diagnosis};
 use crate::object::ObjectRef;
 
 /// A cause that was named, and when. What is named need not end the wait: it may mend itself.
@@ -35,29 +33,22 @@ pub(super) struct Finding<'a> {
     pub(super) sighting: &'a Sighting,
 }
 
-/// What makes two findings the same one, over time. Ordered by how telling the cause is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FindingId {
-    cause: Cause,
-    target: usize,
-    subject: Key,
-    container: Option<String>,
-}
-
 impl Named {
     fn is_same(&self, other: &Named) -> bool {
         (self.cause, &self.object, &self.container) == (other.cause, &other.object, &other.container)
     }
 }
 
-impl Finding<'_> {
-    pub(super) fn id(&self) -> FindingId {
-        FindingId {
-            cause: self.sighting.cause,
-            target: self.target,
-            subject: self.subject.clone(),
-            container: self.sighting.container.clone(),
-        }
+impl<'a> Finding<'a> {
+    /// How telling it is, the most telling first. The rest makes the choice the same in whatever order reports came.
+    fn rank(&self) -> impl Ord + 'a {
+        let Sighting { is_suspicion, cause, container, .. } = self.sighting;
+        (*is_suspicion, *cause, self.target, self.subject, container.as_deref())
+    }
+
+    /// The one to tell of, if several are seen.
+    pub(super) fn most_telling(findings: impl Iterator<Item = Finding<'a>>) -> Option<Finding<'a>> {
+        findings.min_by(|one, other| one.rank().cmp(&other.rank()))
     }
 }
 
@@ -67,52 +58,33 @@ impl Rollout {
         &self.named
     }
 
-    /// The sightings that concern applied objects, the most telling first.
-    pub(super) fn findings(&self) -> Vec<Finding<'_>> {
-        let mut findings = Vec::new();
-        for (subject, sightings) in &self.sightings {
-            if let Some(target) = self.concerned(subject) {
-                findings.extend(sightings.iter().map(|sighting| Finding { target, subject, sighting }));
-            }
-        }
-        findings.sort_by_key(|finding| (finding.sighting.is_suspicion, finding.id()));
-        findings
+    /// The sightings that concern applied objects.
+    pub(super) fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        self.sightings
+            .iter()
+            .filter_map(|(subject, sightings)| Some((self.concerned(subject)?, subject, sightings)))
+            .flat_map(|(target, subject, sightings)| {
+                sightings.iter().map(move |sighting| Finding { target, subject, sighting })
+            })
     }
 
-    /// The target that cannot become ready because of an object.
-    pub(super) fn concerned(&self, subject: &Key) -> Option<usize> {
-        let wanted = |key: &Key, _: &SeenObject| self.by_key.get(key).copied();
-        revision::wanted_owner(&self.seen, subject, wanted).or_else(|| self.user_of_claim(subject))
-    }
-
-    /// A claim has no owner; it concerns the workload whose template names it or makes it.
-    fn user_of_claim(&self, subject: &Key) -> Option<usize> {
-        let claim =
-            self.seen.get(subject).filter(|object| object.reference.kind == "PersistentVolumeClaim")?;
-        self.targets.iter().position(|target| {
-            target.reference.namespace == claim.reference.namespace
-                && self
-                    .seen
-                    .get(&target.key)
-                    .is_some_and(|user| evidence::uses_claim(user.view(), &claim.reference.name))
-        })
-    }
-
-    /// Keeps since when each present finding has been there, and names what was not known. One that vanishes and comes back starts anew.
+    /// Notes since when each finding has been there, and names what was not named before.
     pub(super) fn remember(&mut self, at: Timestamp) {
-        let findings = self.findings();
-        let present: BTreeSet<FindingId> = findings.iter().map(Finding::id).collect();
-        let mut new: Vec<Named> = Vec::new();
-        for finding in findings.iter().filter(|finding| !finding.sighting.is_suspicion) {
-            let named = self.to_name(at, finding);
-            if !self.named.iter().chain(&new).any(|known| known.is_same(&named)) {
-                new.push(named);
+        self.know_concerns();
+        let is_new = |finding: &Finding<'_>| !finding.sighting.is_suspicion && !finding.sighting.is_named;
+        let mut new: Vec<Finding<'_>> = self.findings().filter(is_new).collect();
+        new.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        for named in new.iter().map(|finding| self.to_name(at, finding)).collect::<Vec<_>>() {
+            if !self.named.iter().any(|known| known.is_same(&named)) {
+                self.named.push(named);
             }
         }
-        self.named.extend(new);
-        self.since.retain(|id, _| present.contains(id));
-        for id in present {
-            self.since.entry(id).or_insert(at);
+        for (subject, sightings) in &mut self.sightings {
+            let is_concerned = self.concerns.target(subject).is_some();
+            for sighting in sightings {
+                sighting.since = if is_concerned { sighting.since.or(Some(at)) } else { None };
+                sighting.is_named = is_concerned && !sighting.is_suspicion;
+            }
         }
     }
 

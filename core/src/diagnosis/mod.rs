@@ -11,6 +11,7 @@
 //! read from the latest state of an object together with its events, never from a transition.
 
 mod cause;
+mod concern;
 mod container;
 #[expect(clippy::module_inception, reason = "the file holds the value for which the folder is named")]
 mod diagnosis;

@@ -84,13 +84,12 @@ impl Rollout {
     /// A named cause of an object that is not ready; else the first object that is not, down to its first pod that is not.
     fn waiting_on(&self, pods: &[NewPod<'_>]) -> Option<WaitingOn> {
         let unready = |index: usize| !self.targets[index].readiness.is_ready();
-        let findings = self.findings();
         let named =
-            findings.iter().filter(|finding| unready(finding.target) && !finding.sighting.is_suspicion);
+            self.findings().filter(|finding| unready(finding.target) && !finding.sighting.is_suspicion);
         // The one that would end the wait first is the one to look at.
         let first = named.min_by_key(|finding| self.due_at(finding).unwrap_or(Timestamp::MAX));
         if let Some(finding) = first {
-            return Some(self.waiting_on_finding(finding));
+            return Some(self.waiting_on_finding(&finding));
         }
         let target = self.targets.iter().enumerate().find(|(index, _)| unready(*index))?;
         let pod = pods.iter().find(|pod| pod.target == target.0 && !pod.readiness().is_ready());
@@ -117,7 +116,7 @@ impl Rollout {
             container: finding.sighting.container.clone(),
             reason: format!("{}: {}", finding.sighting.cause.so_far(), finding.sighting.message),
             cause: Some(finding.sighting.cause),
-            since: self.since(finding),
+            since: finding.sighting.since,
             gives_up_at: self.due_at(finding),
         }
     }

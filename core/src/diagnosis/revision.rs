@@ -14,26 +14,29 @@ use crate::object::ObjectView;
 /// a walk through references that form a circle.
 const LONGEST_LINE: usize = 6;
 
-/// Walks from an object up its controllers as long as each step is of the new revision, and answers the first one that `is_wanted`.
-pub(crate) fn wanted_owner<T>(
-    seen: &Seen,
-    key: &Key,
-    is_wanted: impl Fn(&Key, &SeenObject) -> Option<T>,
-) -> Option<T> {
-    let mut key = key.clone();
-    for _ in 0..LONGEST_LINE {
-        let object = seen.get(&key)?;
-        if let Some(wanted) = is_wanted(&key, object) {
-            return Some(wanted);
-        }
-        let owner_key = owner_key(object)?;
-        let owner = seen.get(&owner_key)?;
-        if !is_current(seen, object.view(), owner.view()) {
-            return None;
-        }
-        key = owner_key;
-    }
-    None
+/// An object and its controllers, from the bottom up, as far as each step is of the new revision.
+pub(crate) fn line(seen: &Seen, key: &Key) -> Vec<Key> {
+    let current_owner = |key: &Key| {
+        let object = seen.get(key)?;
+        let owner = owner_key(object)?;
+        is_current(seen, object.view(), seen.get(&owner)?.view()).then_some(owner)
+    };
+    std::iter::successors(Some(key.clone()), current_owner).take(LONGEST_LINE).collect()
+}
+
+/// Whether two states of an object say the same about its owner, its revision and the revision of its children.
+pub(crate) fn same_lineage(one: ObjectView<'_>, other: ObjectView<'_>) -> bool {
+    const TELLING: [&str; 8] = [
+        "/metadata/ownerReferences",
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/metadata/generation",
+        "/spec/template",
+        "/spec/volumes",
+        "/status/observedGeneration",
+        "/status/updateRevision",
+    ];
+    TELLING.iter().all(|pointer| one.at(pointer) == other.at(pointer))
 }
 
 /// Whether an object belongs to another, of whichever revision.

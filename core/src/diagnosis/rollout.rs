@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::finding::{FindingId, Named};
+use super::concern::Concerns;
+use super::finding::Named;
 use super::patience::Patience;
 use super::report::{Change, Report};
 use super::seen::{Key, Seen, SeenObject};
-use super::sighting::Sighting;
+use super::sighting::{Sighting, keep_age};
 use super::verdict::Verdict;
-use super::{Cause, pod, workload};
+use super::{Cause, pod, revision, workload};
 use crate::name::ServiceName;
 use crate::object::{ObjectError, ObjectRef, ObjectView};
 use crate::readiness::{Context, Readiness, judge};
@@ -61,7 +62,7 @@ pub struct Rollout {
     pub(super) seen: Seen,
     pub(super) context: Context,
     pub(super) sightings: BTreeMap<Key, Vec<Sighting>>,
-    pub(super) since: BTreeMap<FindingId, Timestamp>,
+    pub(super) concerns: Concerns,
     pub(super) named: Vec<Named>,
     pub(super) verdict: Verdict,
 }
@@ -90,7 +91,7 @@ impl Rollout {
             by_key: BTreeMap::new(),
             context: Context::default(),
             sightings: BTreeMap::new(),
-            since: BTreeMap::new(),
+            concerns: Concerns::default(),
             named: Vec::new(),
             verdict: Verdict::Settled,
         };
@@ -188,8 +189,18 @@ impl Rollout {
             }
         }
         self.context.learn(&object);
+        self.forget_concerns(&key, ObjectView::new(&object));
         self.seen.store(&key, reference, object);
         Some(key)
+    }
+
+    /// An object decides about those below its owner, too: a new ReplicaSet about its siblings, a `ControllerRevision` about pods.
+    fn forget_concerns(&mut self, key: &Key, object: ObjectView<'_>) {
+        let is_same = self.seen.get(key).is_some_and(|known| revision::same_lineage(known.view(), object));
+        if !is_same {
+            self.concerns.forget(key);
+            object.controller().into_iter().for_each(|owner| self.concerns.forget(&Key::of_uid(owner.uid)));
+        }
     }
 
     fn target_of_name(&self, key: &Key, reference: &ObjectRef) -> Option<usize> {
@@ -202,6 +213,7 @@ impl Rollout {
     fn remove(&mut self, key: &Key, last: &Value) {
         self.seen.forget(key);
         self.sightings.remove(key);
+        self.concerns.forget(key);
         let Some(target) = self.by_key.get(key).map(|index| &mut self.targets[*index]) else { return };
         if target.key != *key {
             return;
@@ -248,10 +260,10 @@ impl Rollout {
             self.judge_target(*index);
         }
         self.judge_waiting_on_others();
-        let told = self.told(key);
-        if told.is_empty() {
-            self.sightings.remove(key);
-        } else {
+        let mut told = self.told(key);
+        let before = self.sightings.remove(key).unwrap_or_default();
+        keep_age(&mut told, &before);
+        if !told.is_empty() {
             self.sightings.insert(key.clone(), told);
         }
     }

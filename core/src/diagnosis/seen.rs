@@ -110,7 +110,8 @@ impl Seen {
     /// The pods, in the order of their names.
     pub(crate) fn pods(&self) -> Vec<(&Key, &SeenObject)> {
         let mut pods: Vec<_> = self.objects().filter(|(_, object)| object.reference.kind == "Pod").collect();
-        pods.sort_by(|one, two| one.1.reference.cmp(&two.1.reference));
+        let name = |pod: &'_ SeenObject| (pod.reference.namespace.clone(), pod.reference.name.clone());
+        pods.sort_by_cached_key(|(_, pod)| name(pod));
         pods
     }
 

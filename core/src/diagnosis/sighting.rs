@@ -1,5 +1,7 @@
 //! What the reports about one object tell.
 
+use jiff::Timestamp;
+
 use super::Cause;
 use super::scrub::scrub;
 
@@ -15,12 +17,24 @@ pub(crate) struct Sighting {
     pub(crate) message: String,
     /// Whether it is only suspected: it is not named, but counts when its patience is over.
     pub(crate) is_suspicion: bool,
+    /// Since when it has concerned an applied object.
+    pub(crate) since: Option<Timestamp>,
+    /// Whether it was handed out as named.
+    pub(crate) is_named: bool,
 }
 
 impl Sighting {
     /// A cause seen once.
     pub(crate) fn new(cause: Cause, message: &str) -> Sighting {
-        Sighting { cause, container: None, times: 1, message: scrub(message), is_suspicion: false }
+        Sighting {
+            cause,
+            container: None,
+            times: 1,
+            message: scrub(message),
+            is_suspicion: false,
+            since: None,
+            is_named: false,
+        }
     }
 
     pub(crate) fn times(mut self, times: u32) -> Sighting {
@@ -46,6 +60,17 @@ pub(crate) fn add(sightings: &mut Vec<Sighting>, new: Sighting) {
             }
         }
         None => sightings.push(new),
+    }
+}
+
+/// Keeps since when each sighting has been there. One that vanishes and comes back starts anew.
+pub(crate) fn keep_age(sightings: &mut [Sighting], before: &[Sighting]) {
+    for sighting in sightings {
+        let same = |known: &&Sighting| known.cause == sighting.cause && known.container == sighting.container;
+        if let Some(known) = before.iter().find(same) {
+            sighting.since = known.since;
+            sighting.is_named = known.is_named;
+        }
     }
 }
 

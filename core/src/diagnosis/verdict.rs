@@ -44,16 +44,12 @@ impl Rollout {
 
     /// When something is due next: the patience with a finding, or the run's time.
     fn next_deadline(&self) -> Timestamp {
-        let due = self.findings().into_iter().filter_map(|finding| self.due_at(&finding));
+        let due = self.findings().filter_map(|finding| self.due_at(&finding));
         due.fold(self.deadline(), Timestamp::min)
     }
 
     pub(super) fn deadline(&self) -> Timestamp {
         later(self.settings.started_at, self.settings.timeout)
-    }
-
-    pub(super) fn since(&self, finding: &Finding<'_>) -> Option<Timestamp> {
-        self.since.get(&finding.id()).copied()
     }
 
     /// When the patience with a finding is over; `None` if time alone does not end it.
@@ -64,9 +60,9 @@ impl Rollout {
         let is_ready = self.targets[finding.target].readiness.is_ready();
         match self.allowance(finding) {
             Allowance::AtOnce | Allowance::For(_) if is_ready => None,
-            Allowance::AtOnce => self.since(finding),
-            Allowance::For(duration) => Some(later(self.since(finding)?, duration)),
-            Allowance::Times(times) if finding.sighting.times >= times => self.since(finding),
+            Allowance::AtOnce => finding.sighting.since,
+            Allowance::For(duration) => Some(later(finding.sighting.since?, duration)),
+            Allowance::Times(times) if finding.sighting.times >= times => finding.sighting.since,
             Allowance::Times(_) | Allowance::Deadline => None,
         }
     }
@@ -86,18 +82,14 @@ impl Rollout {
 
     /// The diagnosis, if waiting cannot help any more: an object failed, the patience with a finding is over, or the time is.
     fn hopeless(&self, at: Timestamp) -> Option<Diagnosis> {
-        let findings = self.findings();
         if let Some(failed) = self.failed_target() {
-            let own =
-                findings.iter().find(|finding| finding.target == failed && !finding.sighting.is_suspicion);
-            return Some(self.diagnose(at, self.trouble_of_failure(failed, own), Ended::ObjectFailed));
+            return Some(self.diagnose(at, self.trouble_of_failure(failed), Ended::ObjectFailed));
         }
-        let due = findings.iter().find(|finding| self.due_at(finding).is_some_and(|due| due <= at));
-        if let Some(due) = due {
-            return Some(self.diagnose(at, Trouble::of(due), Ended::PatienceOver));
+        let is_due = |finding: &Finding<'_>| self.due_at(finding).is_some_and(|due| due <= at);
+        if let Some(due) = Finding::most_telling(self.findings().filter(is_due)) {
+            return Some(self.diagnose(at, Trouble::of(&due), Ended::PatienceOver));
         }
-        (at >= self.deadline())
-            .then(|| self.diagnose(at, self.trouble_at_deadline(&findings), Ended::TimeOver))
+        (at >= self.deadline()).then(|| self.diagnose(at, self.trouble_at_deadline(), Ended::TimeOver))
     }
 
     fn failed_target(&self) -> Option<usize> {
@@ -105,19 +97,23 @@ impl Rollout {
     }
 
     /// What a controller calls a failure is often known better from its pods.
-    fn trouble_of_failure<'a>(&'a self, failed: usize, own: Option<&Finding<'a>>) -> Trouble<'a> {
-        match (&self.targets[failed].readiness, own) {
-            (Readiness::Failed { cause, .. }, Some(own)) if own.sighting.cause < *cause => Trouble::of(own),
+    fn trouble_of_failure(&self, failed: usize) -> Trouble<'_> {
+        let own =
+            self.findings().filter(|finding| finding.target == failed && !finding.sighting.is_suspicion);
+        match (&self.targets[failed].readiness, Finding::most_telling(own)) {
+            (Readiness::Failed { cause, .. }, Some(own)) if own.sighting.cause < *cause => Trouble::of(&own),
             (Readiness::Failed { cause, reason }, _) => Trouble::of_object(failed, *cause, reason),
             _ => Trouble::of_object(failed, Cause::Timeout, ""),
         }
     }
 
     /// At the end of the time: what was named about an object that is not ready, else what was suspected, else the object alone.
-    fn trouble_at_deadline<'a>(&'a self, findings: &[Finding<'a>]) -> Trouble<'a> {
+    fn trouble_at_deadline(&self) -> Trouble<'_> {
         let unready = |index: usize| !self.targets[index].readiness.is_ready();
-        if let Some(finding) = findings.iter().find(|finding| unready(finding.target)) {
-            return Trouble::of(finding);
+        if let Some(finding) =
+            Finding::most_telling(self.findings().filter(|finding| unready(finding.target)))
+        {
+            return Trouble::of(&finding);
         }
         let first = (0..self.targets.len()).find(|index| unready(*index)).unwrap_or(0);
         let reason = self.targets.get(first).and_then(|target| target.readiness.reason()).unwrap_or_default();

@@ -115,11 +115,12 @@ impl PartialOrd for ObjectRef {
 /// The order in which objects are applied and listed: by stage, then by kind, namespace and name.
 impl Ord for ObjectRef {
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = |reference: &ObjectRef| reference.apply_stage();
-        order(self).cmp(&order(other)).then_with(|| {
-            let key = |(group, kind, namespace, name)| (kind, group, namespace, name);
-            key(self.identity()).cmp(&key(other.identity()))
-        })
+        let key = |(group, kind, namespace, name)| (kind, group, namespace, name);
+        let (one, two) = (key(self.identity()), key(other.identity()));
+        if (one.0, one.1) == (two.0, two.1) {
+            return one.cmp(&two);
+        }
+        self.apply_stage().cmp(&other.apply_stage()).then_with(|| one.cmp(&two))
     }
 }
 
