@@ -155,9 +155,11 @@ fn object_without_a_name_is_refused() {
 fn pods_of_the_old_template_do_not_speak() {
     let mut watch = updated();
     watch.see(1, replica_set("web-1", "web", "web:1", -500));
-    watch.see(2, pod("old", ("ReplicaSet", "web-1"), -500, 7, crashed()));
-    watch.event(3, event(("Pod", "old"), "Failed", PULL, 1, 3));
-    watch.check("waiting");
+    watch.see(2, pod("old", ("ReplicaSet", "web-1"), -500, 0, waiting("ContainerCreating", "")));
+    watch.event(3, event(("Pod", "old"), "Failed", PULL, 1, 3)).check("waiting");
+    watch
+        .see(4, pod("old", ("ReplicaSet", "web-1"), -500, 0, waiting("InvalidImageName", "")))
+        .check("waiting");
     assert!(watch.named().is_empty());
 }
 
@@ -244,6 +246,18 @@ fn what_mends_itself_is_forgotten() {
     unready["status"]["containerStatuses"][0]["ready"] = json!(false);
     watch.see(4, unready).tick(60).check("waiting");
     watch.see(61, deployment("web", 2, "web:2", 1)).check("settled");
+}
+
+#[test]
+fn image_that_was_pushed_meanwhile_is_forgotten() {
+    let settings = Settings { first_release: true, ..Settings::new(time(0), Duration::from_mins(5)) };
+    let mut watch = Watch(Rollout::new(vec![deployment("web", 1, "web:2", 0)], settings).unwrap());
+    watch.see(1, replica_set("web-2", "web", "web:2", 1));
+    watch.see(1, pod("new", NEW, 1, 0, waiting("ContainerCreating", "")));
+    watch.event(2, event(("Pod", "new"), "Failed", PULL, 1, 2)).check("waiting");
+    let mut unready = pod("new", NEW, 1, 0, running());
+    unready["status"]["containerStatuses"][0]["ready"] = json!(false);
+    watch.see(20, unready).tick(60).check("waiting");
 }
 
 #[test]
