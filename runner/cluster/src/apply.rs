@@ -15,6 +15,7 @@ use windlass_core::diagnosis::Report;
 use windlass_core::failure::{ClusterFailure, FailureClass};
 use windlass_core::object::{ApplyStage, ObjectRef, ObjectView};
 
+use crate::adopt;
 use crate::connection::Cluster;
 use crate::error::{ClusterError, Request};
 use crate::plan::{ApplyOptions, Change, FIELD_MANAGER, Planned, Refusals, Unchecked, explain, object_path};
@@ -26,6 +27,9 @@ const ESTABLISHED_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often a server that does not serve a new kind yet is asked: discovery follows the `Established` condition without a word.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How often taking an object over is tried while others write it.
+const TAKE_OVERS: usize = 5;
 
 /// Stands beside an apply: allows each write, and hears of it.
 pub trait ApplyHook: Send + Sync {
@@ -153,8 +157,11 @@ impl Cluster {
         let reference = &planned.reference;
         let request = Request::of("apply", reference);
         let kind = self.kind(&reference.api_version, &reference.kind, &request).await?;
-        let path =
-            format!("{}?fieldManager={FIELD_MANAGER}&force={}", object_path(&kind, reference), planned.force);
+        let path = object_path(&kind, reference);
+        if let Some(live) = planned.live.as_ref().filter(|_| planned.force) {
+            self.take_over(reference, live.clone(), &path, &request).await?;
+        }
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force={}", planned.force);
         let call = Call::apply(path, &planned.object, request.clone());
         let stored = match self.transport.try_call(&call).await {
             Ok(answer) => answer.json(&request)?,
@@ -165,6 +172,36 @@ impl Cluster {
         };
         let wrote = if planned.change == Change::Created { Wrote::Created } else { Wrote::Changed };
         Ok(AppliedObject::of(reference, stored, wrote))
+    }
+
+    /// Takes the place of `kubectl apply` as the owner of an object, where it is one.
+    async fn take_over(
+        &self,
+        reference: &ObjectRef,
+        mut live: Value,
+        path: &str,
+        request: &Request,
+    ) -> Result<(), ClusterError> {
+        for _ in 0..TAKE_OVERS {
+            let Some(managed_fields) = adopt::taken_over(&live) else { return Ok(()) };
+            let call = Call::merge(
+                format!("{path}?fieldManager={FIELD_MANAGER}"),
+                &adopt::patch(&live, &managed_fields),
+                request,
+            );
+            match self.transport.try_call(&call).await {
+                Ok(_) => return Ok(()),
+                // Somebody, most often its controller, wrote in between.
+                Err(Failed::Status(status)) if status.failure() == ClusterFailure::StaleWrite => {}
+                Err(failed) => return Err(failed.into_error(request)),
+            }
+            match self.get(reference).await? {
+                Some(object) => live = object,
+                None => return Ok(()),
+            }
+        }
+        let words = "it changes all the time, so that windlass cannot take it over from `kubectl`";
+        Err(ClusterError::new(ClusterFailure::StaleWrite, request, words))
     }
 }
 

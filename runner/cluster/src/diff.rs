@@ -117,7 +117,7 @@ pub(crate) fn differing(live: &Value, wanted: &Value, fields: &[String], but: &[
     walk.found
 }
 
-fn is_secret(object: &Value) -> bool {
+pub(crate) fn is_secret(object: &Value) -> bool {
     let view = ObjectView::new(object);
     view.kind() == "Secret" && view.group().is_empty()
 }
@@ -265,7 +265,7 @@ fn keys<'a>(old: &'a Map<String, Value>, new: &'a Map<String, Value>) -> impl It
     new.keys().chain(old.keys().filter(|key| !new.contains_key(*key)))
 }
 
-fn member(path: &str, key: &str) -> String {
+pub(crate) fn member(path: &str, key: &str) -> String {
     let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if is_plain && !key.is_empty() { format!("{path}.{key}") } else { format!("{path}[{key}]") }
 }

@@ -4,6 +4,7 @@
 //! ability to it. Errors say which request about which object failed and of which [kind](windlass_core::failure::ClusterFailure) the
 //! failure is, decided from what the answer says as data.
 
+mod adopt;
 mod apply;
 mod connection;
 mod delete;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use windlass_core::failure::{ClusterFailure, FailureClass};
 use windlass_core::object::{ObjectRef, ObjectView};
 
+use crate::adopt::{is_own, left_behind, taken_over};
 use crate::connection::Cluster;
 use crate::diff::{FieldChange, diff, differing};
 use crate::error::{ClusterError, Request};
@@ -310,7 +311,10 @@ impl Cluster {
         let change = match &live {
             None => Change::Created,
             Some(live) => {
-                let fields = diff(live, &would);
+                let mut fields = diff(live, &would);
+                if force && taken_over(live).is_some() {
+                    fields.extend(left_behind(live, &would));
+                }
                 let is_ours = own_fields(live) == own_fields(&would);
                 if fields.is_empty() && is_ours { Change::Unchanged } else { Change::Changed { fields } }
             }
@@ -414,13 +418,7 @@ fn managers(object: &Value) -> &[Value] {
 
 /// The fields that windlass owns by apply, as the server notes them.
 fn own_fields(object: &Value) -> Option<&Value> {
-    managers(object)
-        .iter()
-        .find(|entry| {
-            let view = ObjectView::new(entry);
-            view.text("/manager") == Some(FIELD_MANAGER) && view.text("/operation") == Some("Apply")
-        })
-        .and_then(|entry| entry.get("fieldsV1"))
+    managers(object).iter().find(|entry| is_own(entry)).and_then(|entry| entry.get("fieldsV1"))
 }
 
 /// When a manager last wrote an object.

@@ -77,6 +77,12 @@ impl Call {
         Call { method, path, content_type: "application/json", body: encode(body), request }
     }
 
+    /// A JSON merge patch (RFC 7396).
+    pub(crate) fn merge(path: String, body: &Value, request: &Request) -> Call {
+        let content_type = "application/merge-patch+json";
+        Call { method: http::Method::PATCH, path, content_type, body: encode(body), request: request.clone() }
+    }
+
     /// A server-side apply. JSON is YAML, and the only type that every supported server takes for apply is the YAML one.
     pub(crate) fn apply(path: String, body: &Value, request: Request) -> Call {
         let content_type = "application/apply-patch+yaml";

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use windlass_cluster::{AppliedObject, ApplyHook, ApplyOptions, Change, Planned, Wrote};
+use windlass_cluster::{AppliedObject, ApplyHook, ApplyOptions, Change, NoHook, Planned, Wrote};
 use windlass_core::failure::{ClusterFailure, FailureClass};
 
 use crate::space::{Space, config_map, workload};
@@ -126,8 +126,30 @@ async fn fields_of_others_are_taken_and_told() {
     assert!(taken[0].since.is_some());
     space.apply(&[config_map("c", "ours")]).await;
     let data = space.get("v1", "ConfigMap", "c").await.unwrap()["data"].clone();
-    assert_eq!(data, json!({"key": "ours", "other": "theirs"}));
+    assert_eq!(data, json!({"key": "ours"}), "windlass takes the place of `kubectl apply`");
     assert!(space.plan(&[config_map("c", "ours")]).await[0].taken.is_empty());
+}
+
+#[tokio::test]
+async fn what_kubectl_applied_and_the_release_does_not_hold_goes() {
+    let space = Space::new().await;
+    let file = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {old: label}}\ndata: {key: same, old: value}\n";
+    let apply = ["apply", "--namespace", space.name(), "--filename", "-"];
+    space.namespace.bed().kubectl_with(&apply, file).expect_success();
+    space.namespace.kubectl(&["annotate", "configmap", "c", "a-person=was-here"]).expect_success();
+    let planned = space.plan(&[config_map("c", "same")]).await;
+    assert_eq!(
+        changes(&planned),
+        [
+            "~ ConfigMap/c `data.old` is `value` and would be nothing, `metadata.labels.old` is `label` and would be nothing"
+        ]
+    );
+    space.cluster.apply(&planned, &NoHook).await.unwrap();
+    let stored = space.get("v1", "ConfigMap", "c").await.unwrap();
+    assert_eq!(stored["data"], json!({"key": "same"}));
+    assert_eq!(stored["metadata"]["labels"], json!(null));
+    assert_eq!(stored["metadata"]["annotations"], json!({"a-person": "was-here"}));
+    assert_eq!(space.plan(&[config_map("c", "same")]).await[0].change, Change::Unchanged);
 }
 
 #[tokio::test]
@@ -268,7 +290,7 @@ async fn the_first_error_ends_the_stage_and_says_what_is_written() {
     other["spec"]["selector"]["matchLabels"]["app"] = "other".into();
     other["spec"]["template"]["metadata"]["labels"]["app"] = "other".into();
     space.namespace.apply(&other.to_string());
-    let stopped = space.cluster.apply(&planned, &windlass_cluster::NoHook).await.unwrap_err();
+    let stopped = space.cluster.apply(&planned, &NoHook).await.unwrap_err();
     assert_eq!(stopped.applied.len(), 1);
     assert_eq!(stopped.class(), Some(FailureClass::User));
     assert!(stopped.unsure.is_empty());
