@@ -3,7 +3,7 @@
 use super::field_path::{Shape, lookup, visit};
 use super::hash::{write_json, write_json_string};
 use crate::error::{Problem, Result};
-use crate::yaml::{Dialect, Duplicates, Limits, Node, Value, emit, parse_document};
+use crate::yaml::{Dialect, Duplicates, Layout, Limits, Node, Value, emit_styled, parse_document};
 
 /// Sets the value if the path leads into a text with structure; says whether it did.
 ///
@@ -40,16 +40,20 @@ fn find(object: &Node, path: &[String]) -> Option<(usize, Node)> {
     })
 }
 
-/// Writes the structure as it was written: JSON compact or indented, or YAML.
+/// Writes the structure as it was written: JSON compact or indented, or YAML in its layout.
 fn written(node: &Node, original: &str) -> Result<String> {
+    if !original.trim_start().starts_with(['{', '[']) {
+        let Some(layout) = Layout::of(original) else {
+            return refuse("a replacement inside a YAML text with comments, anchors or tags");
+        };
+        return match emit_styled(node, &layout) {
+            Some(text) => Ok(text.trim().to_owned()),
+            None => refuse("a replacement inside a YAML text with texts of several lines in `[]` or `{}`"),
+        };
+    }
     let unprintable = |source| Problem::Unprintable { object: "the text of the field".to_owned(), source };
     let value = Value::from_node(node).map_err(unprintable)?;
     let mut out = String::new();
-    if !original.trim_start().starts_with(['{', '[']) {
-        refuse_comments(original)?;
-        emit(&value, &mut out);
-        return Ok(out.trim().to_owned());
-    }
     if original.contains('\n') && original.contains("  ") {
         write_indented(&value, 0, &mut out);
     } else {
@@ -58,15 +62,10 @@ fn written(node: &Node, original: &str) -> Result<String> {
     Ok(out)
 }
 
-/// Kustomize keeps the comments of such a text; this renderer would lose them.
-fn refuse_comments(original: &str) -> Result<()> {
-    let has_comment = original.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #"));
-    if !has_comment {
-        return Ok(());
-    }
+fn refuse<T>(what: &str) -> Result<T> {
     Problem::Refused {
-        what: "a replacement inside a YAML text with comments".to_owned(),
-        instead: "remove the comments from the text, or set `render: exec` to run your own `kustomize build`",
+        what: what.to_owned(),
+        instead: "simplify the text, or set `render: exec` to run your own `kustomize build`",
     }
     .fail()
 }

@@ -29,6 +29,11 @@ pub(crate) fn emit_in_order(fields: &[(&str, Value)]) -> String {
     out
 }
 
+/// Whether a text can stand without quotes, outside of brackets, whatever it would be read as.
+pub(super) fn allows_plain(text: &str) -> bool {
+    Analysis::of(text).plain
+}
+
 /// Where a value stands, which decides whether it starts on the same line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Context {

@@ -11,8 +11,12 @@ mod order;
 mod parse;
 mod path;
 mod resolve;
+mod styled;
 mod timestamp;
 mod value;
+
+#[cfg(test)]
+mod properties;
 
 pub(crate) use emit::{emit, emit_in_order};
 pub(crate) use node::{Entry, Map, Node, Scalar, Style, Tag, Text};
@@ -21,5 +25,6 @@ pub use parse::YamlProblem;
 pub(crate) use parse::{Duplicates, Limits, Located, parse_document, parse_documents};
 pub(crate) use path::{split_path, split_selecting_path};
 pub(crate) use resolve::{Dialect, Implicit, resolve};
+pub(crate) use styled::{Layout, emit_styled};
 pub(crate) use value::Value;
 pub use value::ValueProblem;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag as SourceTag};
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, StructureStyle, Tag as SourceTag};
 
 use super::node::{Entry, Map, Node, Scalar, Style, Tag, Text};
 use super::resolve::{Dialect, Implicit, resolve};
@@ -157,6 +157,7 @@ pub(crate) fn parse_document(
         anchors: HashMap::new(),
         nodes: 0,
         alias_bytes: 0,
+        flow: 0,
     };
     builder.document()
 }
@@ -187,6 +188,8 @@ struct Builder<'input> {
     anchors: HashMap<usize, Node>,
     nodes: usize,
     alias_bytes: usize,
+    /// Levels of `[]` and `{}` around the current node.
+    flow: usize,
 }
 
 impl<'input> Builder<'input> {
@@ -238,8 +241,12 @@ impl<'input> Builder<'input> {
             Event::Scalar(text, style, anchor, tag) => {
                 (anchor, Node::Scalar(self.scalar(text, style, tag.as_deref(), line)))
             }
-            Event::SequenceStart(_, anchor, _) => (anchor, self.list(depth)?),
-            Event::MappingStart(_, anchor, _) => (anchor, self.map(depth)?),
+            Event::SequenceStart(style, anchor, _) => {
+                (anchor, self.within(style, |builder| builder.list(depth))?)
+            }
+            Event::MappingStart(style, anchor, _) => {
+                (anchor, self.within(style, |builder| builder.map(depth))?)
+            }
             Event::Alias(id) => return self.alias(id, line),
             _ => return fail(YamlProblem::Recursive),
         };
@@ -247,6 +254,14 @@ impl<'input> Builder<'input> {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
+    }
+
+    fn within<T>(&mut self, style: StructureStyle, read: impl FnOnce(&mut Self) -> T) -> T {
+        let flow = usize::from(style == StructureStyle::Flow);
+        self.flow += flow;
+        let read = read(self);
+        self.flow -= flow;
+        read
     }
 
     /// The value of an anchor, charged as if it had been written out.
@@ -285,6 +300,8 @@ impl<'input> Builder<'input> {
         let is_explicit = explicit.is_some();
         let tag = explicit.unwrap_or_else(|| match style {
             Style::Plain if text == "<<" => Tag::Merge,
+            // Kustomize prints what it has read before it asks for its meaning, and quotes a colon in `[]` or `{}`.
+            Style::Plain if self.flow > 0 && text.contains(':') => Tag::String,
             Style::Plain => implicit_tag(&text, self.dialect),
             _ => Tag::String,
         });

@@ -2,7 +2,7 @@
 
 use super::node::{Entry, Map, Node, Scalar, Style, Tag, Text};
 use super::number::{go_format, json_format};
-use super::order::natural_order;
+use super::order::sort_naturally;
 use super::resolve::{Dialect, Implicit, resolve};
 use super::timestamp;
 
@@ -69,7 +69,7 @@ impl Value {
                 for Entry { key, value } in &map.entries {
                     entries.push((Self::from_key(key)?, Self::from_node(value)?));
                 }
-                entries.sort_by(|(left, _), (right, _)| natural_order(left, right));
+                let entries = sort_naturally(entries, |(key, _)| key);
                 match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                     Some(pair) => Err(ValueProblem::Duplicate { key: pair[0].0.to_string() }),
                     None => Ok(Self::Map(entries)),
@@ -132,6 +132,7 @@ impl Value {
     fn text(text: Text) -> Result<Self, ValueProblem> {
         match text.chars().find(|&character| is_refused_by_reader(character)) {
             Some(refused) => Err(ValueProblem::Control { code: u32::from(refused) }),
+            None if text.contains(NEXT_LINE) => Ok(Self::String(with_folded_next_lines(&text).into())),
             None => Ok(Self::String(text)),
         }
     }
@@ -213,6 +214,26 @@ fn mismatch(scalar: &Scalar) -> ValueProblem {
         _ => "of its type",
     };
     ValueProblem::Tag { text: scalar.text.to_string(), tag }
+}
+
+/// A line end of YAML 1.1, which JSON passes on as it is.
+const NEXT_LINE: char = '\u{85}';
+
+/// What the YAML reader makes of raw line ends in a quoted text: one is a space, more are one fewer.
+fn with_folded_next_lines(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(NEXT_LINE) {
+        folded.push_str(rest[..at].trim_end_matches([' ', '\t']));
+        let after = rest[at..].trim_start_matches([NEXT_LINE, ' ', '\t']);
+        let breaks = rest[at..rest.len() - after.len()].matches(NEXT_LINE).count();
+        match breaks {
+            1 => folded.push(' '),
+            more => folded.extend(std::iter::repeat_n('\n', more - 1)),
+        }
+        rest = after;
+    }
+    folded + rest
 }
 
 /// The characters that JSON passes on as they are and the YAML reader then refuses.
