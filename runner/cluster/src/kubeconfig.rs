@@ -58,9 +58,13 @@ fn reference_of_user(user: &AuthInfo) -> Option<&'static str> {
 fn refuse(field: Option<&'static str>, context: &str) -> Result<(), ClusterError> {
     let Some(field) = field else { return Ok(()) };
     let error = unusable(format!("`{field}` reaches outside of it, and credentials must stand in it"));
-    Err(error.with_hint(format!(
-        "write one with `kubectl config view --flatten --minify --context {context} > FILE`"
-    )))
+    Err(error.with_hint(match field {
+        // What a program answers is short-lived; flattening does not replace it.
+        "exec" | "auth-provider" => "make an account with `kubectl create serviceaccount windlass`, give it its rights, and use the token from \
+                                     `kubectl create token windlass --duration=8760h`"
+            .to_owned(),
+        _ => format!("write one with `kubectl config view --flatten --minify --context {context} > FILE`"),
+    }))
 }
 
 /// Credentials go only to a server that proves who it is, or to this machine.
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_way_to_an_inline_kubeconfig_is_shown() {
-        let error = read(&kubeconfig(SERVER, "exec: {command: aws}")).unwrap_err();
+        let error = read(&kubeconfig(SERVER, "client-key: /x")).unwrap_err();
         assert_eq!(
             error.hint(),
             Some("write one with `kubectl config view --flatten --minify --context c > FILE`")
