@@ -1,6 +1,8 @@
 //! The paths of all files of a source's tree.
 
-use crate::sources::{Entry, SourceError, Tree};
+use windlass_kustomize::{EntryKind, FileTree as _};
+
+use crate::sources::{SourceError, Tree};
 
 /// Every file below a folder of a tree, sorted; the empty path is the whole tree.
 ///
@@ -9,12 +11,14 @@ pub fn files_below(tree: &Tree, folder: &str) -> Result<Vec<String>, SourceError
     let mut files = Vec::new();
     let mut folders = vec![folder.trim_matches('/').to_owned()];
     while let Some(folder) = folders.pop() {
-        for name in tree.list(&folder)?.unwrap_or_default() {
+        for name in tree.folder(&folder)?.unwrap_or_default() {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            match tree.locate(&path)? {
-                Some((real, Entry::File)) if real == path => files.push(path),
-                Some((real, Entry::Folder)) if real == path => folders.push(path),
-                _ => {}
+            // A link that leads outside of the tree cannot be located, and is a link all the same.
+            let Ok(Some(place)) = tree.locate(&path) else { continue };
+            match place.kind {
+                _ if place.path != path => {}
+                EntryKind::File => files.push(path),
+                EntryKind::Directory => folders.push(path),
             }
         }
     }
@@ -41,6 +45,7 @@ mod tests {
         };
         file("infra/k8s/b.yaml");
         file("infra/a.yaml");
+        symlink("../../..", folder.path().join("infra/k8s/out")).unwrap();
         symlink("..", folder.path().join("infra/k8s/up")).unwrap();
         symlink("../a.yaml", folder.path().join("infra/k8s/link.yaml")).unwrap();
         let source = Source::open(folder.path(), Path::new("infra")).unwrap();
