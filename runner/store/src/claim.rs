@@ -29,7 +29,7 @@ pub struct Claim {
 ///
 /// The literal states are those of the index `runs_claimable`: held and ended runs are not even looked at. A run that is ready is left
 /// alone while another of its environment has the lease or touches the cluster.
-const NEXT: &str = "SELECT runs.id FROM environments JOIN runs ON runs.id = (
+pub(crate) const NEXT: &str = "SELECT runs.id FROM environments JOIN runs ON runs.id = (
         SELECT id FROM runs AS candidate WHERE candidate.environment = environments.name
         AND state IN ('queued', 'ready', 'gate', 'render', 'secrets', 'apply', 'wait', 'verify', 'rollback')
         AND claim_expires <= ?1

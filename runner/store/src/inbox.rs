@@ -128,7 +128,7 @@ pub struct InboxEvent {
     pub received_at: Timestamp,
 }
 
-const TAKE: &str = "INSERT INTO inbox
+pub(crate) const TAKE: &str = "INSERT INTO inbox
     (source, event_id, event_type, subject, body, principal, traceparent, status, received_at)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'new', ?8 WHERE NOT EXISTS
         (SELECT 1 FROM inbox WHERE source = ?1 AND event_id = ?2 AND received_at > ?9)
@@ -142,7 +142,7 @@ const MARK_PLANNED: &str =
     "UPDATE inbox SET status = 'planned' WHERE id = ?1 AND status IN ('new', 'planned')";
 const STATUS: &str = "SELECT status FROM inbox WHERE id = ?1";
 const ONE: &str = "SELECT * FROM inbox WHERE id = ?1";
-const PENDING: &str = "SELECT * FROM inbox WHERE status = 'new' ORDER BY id LIMIT 1000";
+pub(crate) const PENDING: &str = "SELECT * FROM inbox WHERE status = 'new' ORDER BY id LIMIT 1000";
 const NEWEST: &str = "SELECT * FROM inbox ORDER BY id DESC LIMIT ?1";
 
 impl Store {

@@ -11,7 +11,7 @@ use crate::kill::Operation;
 use crate::store::{Store, file_error, lock_file};
 
 /// The epoch rises too: whoever wakes up with a claim of an earlier boot has lost before the run is claimed again.
-const VOID_CLAIMS: &str = "UPDATE runs SET claim_expires = 0, epoch = epoch + 1
+pub(crate) const VOID_CLAIMS: &str = "UPDATE runs SET claim_expires = 0, epoch = epoch + 1
     WHERE claimed_by IS NOT NULL";
 const VOID_LEASES: &str = "UPDATE leases SET expires_at = 0 WHERE run IS NOT NULL";
 const MARK: &str = "INSERT INTO meta (name, value) VALUES ('leader', ?1), ('leader_since', ?2)

@@ -32,7 +32,7 @@ pub struct Lease {
 }
 
 const FIND: &str = "SELECT epoch, run, expires_at FROM leases WHERE environment = ?1";
-const IN_EXECUTE: &str = "SELECT count(*) FROM runs WHERE environment = ?1 AND id <> ?2
+pub(crate) const IN_EXECUTE: &str = "SELECT count(*) FROM runs WHERE environment = ?1 AND id <> ?2
     AND state IN ('secrets', 'apply', 'wait', 'verify', 'rollback')";
 const TAKE: &str = "INSERT INTO leases (environment, run, epoch, expires_at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (environment) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,

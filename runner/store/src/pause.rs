@@ -18,12 +18,13 @@ use crate::store::Store;
 const BATCH: usize = 128;
 
 /// The literal state is that of the index `runs_due`.
-const DUE: &str = "SELECT id FROM runs WHERE state = 'held' AND wake_at IS NOT NULL AND wake_at <= ?1
+pub(crate) const DUE: &str =
+    "SELECT id FROM runs WHERE state = 'held' AND wake_at IS NOT NULL AND wake_at <= ?1
     ORDER BY wake_at LIMIT ?2";
-const NEXT_DUE: &str = "SELECT wake_at FROM runs WHERE state = 'held' AND wake_at IS NOT NULL
+pub(crate) const NEXT_DUE: &str = "SELECT wake_at FROM runs WHERE state = 'held' AND wake_at IS NOT NULL
     ORDER BY wake_at LIMIT 1";
 /// The literal state is that of the index `runs_held`.
-const HELD: &str = "SELECT id FROM runs WHERE state = 'held' AND environment = ?1 ORDER BY id";
+pub(crate) const HELD: &str = "SELECT id FROM runs WHERE state = 'held' AND environment = ?1 ORDER BY id";
 
 impl Store {
     /// Wakes every parked run whose time has come or run out, and answers how many.

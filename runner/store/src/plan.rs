@@ -50,7 +50,7 @@ const INSERT: &str = "INSERT INTO runs
     RETURNING id";
 const OF_KEY: &str = "SELECT * FROM runs WHERE event = ?1 AND environment = ?2 AND replay = ?3";
 /// The literal states and trigger are those of the index `runs_lane`.
-const OLDER_OF_LANE: &str = "SELECT id FROM runs WHERE environment = ?1 AND lane = ?2 AND id < ?3
+pub(crate) const OLDER_OF_LANE: &str = "SELECT id FROM runs WHERE environment = ?1 AND lane = ?2 AND id < ?3
     AND state IN ('queued', 'held', 'ready', 'gate', 'render') AND trigger = 'automatic' ORDER BY id";
 
 impl Store {

@@ -29,8 +29,9 @@ const ATTEMPT_SHIFT: u32 = 40;
 
 const PUBLISH: &str = "INSERT INTO queue (message, visible_at) VALUES (?1, ?2)";
 /// The conditions are those of the indexes `queue_visible` and, below, `queue_waiting`.
-const NEXT_VISIBLE: &str = "SELECT min(visible_at) FROM queue WHERE session IS NULL AND dead IS NULL";
-const RECEIVE: &str = "UPDATE queue SET session = ?1, attempt = attempt + 1, batch = ?4 WHERE id IN
+pub(crate) const NEXT_VISIBLE: &str =
+    "SELECT min(visible_at) FROM queue WHERE session IS NULL AND dead IS NULL";
+pub(crate) const RECEIVE: &str = "UPDATE queue SET session = ?1, attempt = attempt + 1, batch = ?4 WHERE id IN
         (SELECT id FROM queue WHERE session IS NULL AND dead IS NULL AND visible_at <= ?2 ORDER BY id LIMIT ?3)
     RETURNING id, message, attempt";
 const FORGET: &str = "DELETE FROM queue WHERE id = ?1 AND attempt = ?2 AND session = ?3";
@@ -38,7 +39,8 @@ const RELEASE: &str =
     "UPDATE queue SET session = NULL, visible_at = ?4 WHERE id = ?1 AND attempt = ?2 AND session = ?3";
 const REJECT: &str =
     "UPDATE queue SET session = NULL, dead = ?4 WHERE id = ?1 AND attempt = ?2 AND session = ?3";
-const OTHERS: &str = "SELECT DISTINCT session FROM queue WHERE session IS NOT NULL AND session <> ?1";
+pub(crate) const OTHERS: &str =
+    "SELECT DISTINCT session FROM queue WHERE session IS NOT NULL AND session <> ?1";
 const RETURN: &str = "UPDATE queue SET session = NULL WHERE session = ?1";
 const RETURN_BATCH: &str = "UPDATE queue SET session = NULL WHERE session = ?1 AND batch = ?2";
 const DEPTH: &str = "SELECT

@@ -1,5 +1,8 @@
 //! What the tests of this crate share.
 
+mod interleavings;
+mod scans;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
