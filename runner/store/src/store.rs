@@ -204,7 +204,57 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::is_safe_sqlite;
+    use super::{Store, is_safe_sqlite};
+    use crate::testing::{at, environment, new_run, open, planned};
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_reopening() {
+        let (dir, store) = open().await;
+        let run = planned(&store, "1", new_run("dev"), 0).await;
+        let digest = store.put_artefact(b"objects").await.unwrap();
+        store.flag_attention(&environment("dev"), "look here", at(1)).await.unwrap();
+        drop(store);
+        let store = Store::open(dir.path()).await.unwrap();
+        assert_eq!(store.run(run.id).await.unwrap(), run);
+        assert_eq!(store.artefact(&digest).await.unwrap(), b"objects");
+        let attention = store.environment(&environment("dev")).await.unwrap().attention;
+        assert_eq!(attention.as_deref(), Some("look here"));
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_and_references_are_checked() {
+        let (_dir, store) = open().await;
+        // 2 is FULL: with NORMAL the last commits before a power cut are lost.
+        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)] {
+            let sql = sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"));
+            let found: i64 = sqlx::query_scalar(sql).fetch_one(store.writer()).await.unwrap();
+            assert_eq!(found, expected, "{pragma}");
+        }
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(store.writer()).await.unwrap();
+        assert_eq!(mode, "wal");
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let (_dir, store) = open().await;
+        let written = sqlx::query("DELETE FROM inbox").execute(store.readers()).await;
+        assert!(written.is_err());
+    }
+
+    #[tokio::test]
+    async fn many_processes_may_open_a_new_store_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = futures::future::join_all((0..8).map(|_| {
+            let path = dir.path().to_owned();
+            tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async { Store::open(&path).await.unwrap().key_for("test") })
+            })
+        }));
+        let keys: std::collections::BTreeSet<_> =
+            opened.await.into_iter().map(|opened| opened.unwrap()).collect();
+        assert_eq!(keys.len(), 1, "every process has the same key");
+    }
 
     #[test]
     fn an_sqlite_with_the_reset_race_is_refused() {
