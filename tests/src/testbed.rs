@@ -34,7 +34,8 @@ impl Bed {
     }
 
     /// The bed whose only node is a real one, where pods are processes: the one in `TESTBED_REAL_DIR`, or one of this
-    /// process's own. Needs root on Linux. A machine has one at a time; a second waits for the first to stop.
+    /// process's own. It has the image that `infra/` names. Needs root on Linux. A machine has one at a time; a second
+    /// waits for the first to stop.
     pub fn real_node() -> &'static Self {
         static REAL: OnceLock<Bed> = OnceLock::new();
         REAL.get_or_init(|| {
@@ -42,6 +43,8 @@ impl Bed {
             let folder = bed.kubeconfig.parent().expect("a bed has a folder");
             let node = Command::new(script("node/up")).arg("--untainted").arg(folder).output();
             Answer::of("node/up", node).expect_success();
+            let image = Command::new(script("node/load")).arg(folder).output();
+            Answer::of("node/load", image).expect_success();
             bed
         })
     }

@@ -9,6 +9,8 @@ dir=${dir:-}
 # By its sources, so that checkouts which differ can share $bin.
 simulated_nodes=simulated-nodes-$(cat "$here"/simulation/{Cargo.toml,src/*.rs} | sha256sum | cut -c1-12)
 
+turn_lock=${TMPDIR:-/tmp}/windlass-testbed-node.lock # who holds it has the machine's only real node
+
 say() { echo "testbed: $*" >&2; }
 
 # Below the range from which the kernel takes ports for outgoing connections, so that only another listener can be faster.
