@@ -51,15 +51,13 @@ impl Bed {
 
     fn started(variable: &str, simulated_nodes: u32) -> Self {
         let mut up = Command::new(script("up"));
-        match std::env::var_os(variable) {
-            Some(folder) => up.arg(folder),
-            None => {
-                let process = std::process::id();
-                let folder =
-                    std::env::temp_dir().join(format!("windlass-testbed-{process}-{simulated_nodes}"));
-                up.arg(folder).env("TESTBED_OWNER", process.to_string())
-            }
-        };
+        if let Some(folder) = std::env::var_os(variable) {
+            up.arg(folder);
+        } else {
+            let process = std::process::id();
+            let folder = format!("windlass-testbed-{process}-{simulated_nodes}");
+            up.arg(std::env::temp_dir().join(folder)).env("TESTBED_OWNER", process.to_string());
+        }
         let answer = Answer::of("up", up.env("TESTBED_NODES", simulated_nodes.to_string()).output());
         Self { kubeconfig: PathBuf::from(answer.expect_success().trim()) }
     }

@@ -46,14 +46,19 @@ impl<'b> Namespace<'b> {
 
     /// Runs `kubectl` in the namespace.
     pub fn kubectl(&self, arguments: &[&str]) -> Answer {
-        command::kubectl(self.kubeconfig(), arguments, "")
+        self.kubectl_with(arguments, "")
+    }
+
+    /// Runs `kubectl` with something to read on its standard input.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Answer {
+        command::kubectl(self.kubeconfig(), arguments, input)
     }
 
     /// Applies manifests to the namespace.
     #[track_caller]
     pub fn apply(&self, manifests: &str) {
         let arguments = ["apply", "--server-side", "--filename", "-"];
-        command::kubectl(self.kubeconfig(), &arguments, manifests).expect_success();
+        self.kubectl_with(&arguments, manifests).expect_success();
     }
 }
 

@@ -18,7 +18,16 @@ fn the_database_of_infra_runs_and_keeps_its_data() {
     space.apply(&overlay("hetzner/dev"));
     space.kubectl(&["rollout", "status", "statefulset/postgres", "--timeout=120s"]).expect_success();
     let ask = |statement: &str| {
-        let psql = ["exec", "postgres-0", "--", "psql", "--username=postgres_sa", "--dbname=appdb", "-tAc", statement];
+        let psql = [
+            "exec",
+            "postgres-0",
+            "--",
+            "psql",
+            "--username=postgres_sa",
+            "--dbname=appdb",
+            "-tAc",
+            statement,
+        ];
         space.kubectl(&psql).expect_success().trim().to_owned()
     };
     assert_eq!(ask("select count(*) from pg_extension where extname = 'postgis'"), "1");

@@ -1,5 +1,7 @@
 //! What other tests may expect of the test bed.
 
+mod recorded;
+
 use windlass_tests::testbed::{Bed, Namespace};
 
 /// A StatefulSet of three with a volume each.

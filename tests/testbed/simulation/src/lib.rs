@@ -21,6 +21,7 @@ mod pod;
 pub mod pods;
 mod probe;
 mod recorder;
+pub mod recording;
 mod start;
 mod status;
 mod stop;
