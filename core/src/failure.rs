@@ -75,6 +75,26 @@ impl ClusterFailure {
         Self::Expired,
     ];
 
+    /// The kind's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::StaleWrite => "stale_write",
+            Self::FieldConflict => "field_conflict",
+            Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::UnknownKind => "unknown_kind",
+            Self::Invalid => "invalid",
+            Self::Immutable => "immutable",
+            Self::Expired => "expired",
+        }
+    }
+
     /// What to do about it. Every request that windlass makes is safe to repeat, so a lost answer is transient and not unknown.
     pub fn class(self) -> FailureClass {
         match self {
@@ -97,7 +117,7 @@ pub const STAGE_RETRIES: Backoff =
 
 /// Waits between tries of a parked run: doubling from 15 s, at most ten minutes, eight tries.
 pub const RUN_RETRIES: Backoff =
-    Backoff { first: Duration::from_secs(15), cap: Duration::from_secs(600), tries: 8 };
+    Backoff { first: Duration::from_secs(15), cap: Duration::from_mins(10), tries: 8 };
 
 /// Waits that double, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -160,22 +160,20 @@ impl RunState {
         };
         let legal = match (self, step) {
             // Taking a run up again re-enters the pipeline at its first stage; finished stages answer from the journal.
-            (Self::Queued, Step::Begin(Gate)) => true,
-            (Self::Held, Step::Wake) => true,
-            (Self::At(Gate), Step::Begin(Render)) => true,
-            (Self::At(Render), Step::Prepared) => true,
-            (Self::Ready, Step::Begin(Secrets)) => true,
-            (Self::At(Secrets), Step::Begin(Apply)) => true,
-            (Self::At(Apply), Step::Begin(Wait | Rollback)) => true,
-            (Self::At(Wait), Step::Begin(Verify | Rollback)) => true,
-            (Self::At(Verify), Step::Begin(Rollback)) => true,
-            (Self::At(Gate | Render | Secrets | Apply) | Self::Ready, Step::Hold) => true,
+            (Self::Queued, Step::Begin(Gate))
+            | (Self::At(Gate), Step::Begin(Render))
+            | (Self::At(Render), Step::Prepared)
+            | (Self::Ready, Step::Begin(Secrets))
+            | (Self::At(Secrets), Step::Begin(Apply))
+            | (Self::At(Apply), Step::Begin(Wait | Rollback))
+            | (Self::At(Wait), Step::Begin(Verify | Rollback))
+            | (Self::At(Verify), Step::Begin(Rollback) | Step::End(Verified))
+            | (Self::At(Rollback), Step::End(RolledBack | Stuck))
+            | (Self::At(Apply | Wait | Verify | Rollback), Step::End(Failed))
+            | (Self::At(Secrets | Apply), Step::End(Refused | Failed | Cancelled))
+            | (Self::At(Gate | Render | Secrets | Apply) | Self::Ready, Step::Hold)
             // A policy that changed while the run waited for the lease is judged again, and so is its render.
-            (Self::Ready, Step::Wake) => true,
-            (Self::At(Verify), Step::End(Verified)) => true,
-            (Self::At(Rollback), Step::End(RolledBack | Stuck)) => true,
-            (Self::At(Apply | Wait | Verify | Rollback), Step::End(Failed)) => true,
-            (Self::At(Secrets | Apply), Step::End(Refused | Failed | Cancelled)) => true,
+            | (Self::Held | Self::Ready, Step::Wake) => true,
             (state, Step::End(Refused | Failed | Cancelled | Superseded)) => state.is_prepare(),
             _ => false,
         };

@@ -1,7 +1,32 @@
-//! An event-driven deployment runner for Kubernetes.
+//! windlass: an event-driven deployment runner for Kubernetes.
+//!
+//! One event travels one way: event → queue → inbox → run → stages → outcome. [`worker`] takes events over and carries runs, [`pipeline`]
+//! is the way of one run, [`stages`] has a file for each stage. ARCHITECTURE.md leads to the rest.
 
+pub mod affected;
+pub mod builder;
+pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod exit;
+pub mod intake;
+pub mod journal;
 pub mod lints;
+pub mod pipeline;
+pub mod planner;
+pub mod plugins;
+pub mod preview;
+pub mod printer;
+pub mod prune;
+pub mod rollout;
+pub mod run;
 pub mod secrets;
 pub mod sources;
+pub mod stages;
+pub mod stop;
+pub mod telemetry;
 pub mod variables;
+pub mod view;
+pub mod worker;
+
+pub use builder::Windlass;

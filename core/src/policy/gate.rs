@@ -419,6 +419,29 @@ macro_rules! display_word {
 display_word!(Rule, GateCode);
 
 impl GateCode {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::Pass,
+        Self::Frozen,
+        Self::Paused,
+        Self::KillSwitch,
+        Self::EnvironmentUnknown,
+        Self::EnvironmentDisabled,
+        Self::ServiceDisabled,
+        Self::CommitBarred,
+        Self::WindowClosed,
+        Self::WindowFreeze,
+        Self::EnvironmentAutoDeployOff,
+        Self::ServiceAutoDeployOff,
+        Self::ApprovalMissing,
+        Self::ApprovalRejected,
+    ];
+
+    /// The code of a word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The code's word, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

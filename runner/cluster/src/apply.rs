@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -238,7 +239,7 @@ enum Step {
 impl Progress<'_> {
     async fn write(&mut self, stage: &[Planned]) -> Result<(), ApplyStopped> {
         let stop = AtomicBool::new(false);
-        let steps = stage.iter().map(|planned| self.step(planned, &stop));
+        let steps: Vec<_> = stage.iter().map(|planned| self.step(planned, &stop).boxed()).collect();
         let steps: Vec<Step> = futures::stream::iter(steps).buffered(PARALLEL).collect().await;
         let mut errors = Vec::new();
         for step in steps {

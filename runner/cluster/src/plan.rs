@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use futures::FutureExt as _;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -210,7 +211,8 @@ impl Cluster {
     /// [`ApplyOptions::refuse_conflicts`] says so.
     pub async fn dry_run(&self, objects: &[Value], options: &ApplyOptions) -> Result<Vec<Planned>, Refusals> {
         let release = Release::of(objects);
-        let asked = objects.iter().map(|object| self.plan(object, &release, options));
+        let asked: Vec<_> =
+            objects.iter().map(|object| self.plan(object, &release, options).boxed()).collect();
         let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(PARALLEL).collect().await;
         let mut planned = Vec::with_capacity(objects.len());
         let mut refused = Vec::new();

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::FutureExt as _;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use windlass_core::diagnosis::Cause;
@@ -56,8 +57,9 @@ impl Cluster {
         let workloads = planned.iter().filter_map(|planned| Some((planned, Template::of(planned)?)));
         let asked = workloads.map(|(planned, template)| {
             let coming = &coming;
-            async move { (&planned.reference, self.try_pod(planned, &template, coming).await) }
+            async move { (&planned.reference, self.try_pod(planned, &template, coming).await) }.boxed()
         });
+        let asked: Vec<_> = asked.collect();
         let answers: Vec<_> = futures::stream::iter(asked).buffered(PARALLEL).collect().await;
         let mut tried = PodsTried::default();
         let mut refused = Vec::new();

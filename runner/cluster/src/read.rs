@@ -1,5 +1,6 @@
 //! Reading: single objects, many at once, lists, logs.
 
+use futures::FutureExt as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use windlass_core::diagnosis::LogRequest;
@@ -71,11 +72,9 @@ impl Cluster {
 
     /// Many objects as they are, in the order asked.
     pub async fn read_back(&self, references: &[ObjectRef]) -> Result<Vec<Option<Value>>, ClusterError> {
-        futures::stream::iter(references)
-            .map(|reference| self.get(reference))
-            .buffered(PARALLEL)
-            .try_collect()
-            .await
+        // Collected first: a stream that still borrows its closure is not `Send` for every lifetime (rust-lang/rust#102211).
+        let asked: Vec<_> = references.iter().map(|reference| self.get(reference).boxed()).collect();
+        futures::stream::iter(asked).buffered(PARALLEL).try_collect().await
     }
 
     /// The objects of a kind, in one namespace or in all.

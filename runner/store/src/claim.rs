@@ -16,7 +16,9 @@ use crate::run::{RunRow, find};
 use crate::store::{Store, Writing};
 
 /// A run in hand. Every write of the run takes the claim and is refused once the claim is void.
-#[derive(Debug)]
+///
+/// A clone can renew the claim beside the one that writes; of two that write, the one that comes second has lost.
+#[derive(Debug, Clone)]
 pub struct Claim {
     /// The run as the last write through this claim left it.
     pub run: RunRow,

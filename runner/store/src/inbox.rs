@@ -142,6 +142,8 @@ const MARK_PLANNED: &str =
     "UPDATE inbox SET status = 'planned' WHERE id = ?1 AND status IN ('new', 'planned')";
 const STATUS: &str = "SELECT status FROM inbox WHERE id = ?1";
 const ONE: &str = "SELECT * FROM inbox WHERE id = ?1";
+const OF_IDENTITY: &str =
+    "SELECT * FROM inbox WHERE source = ?1 AND event_id = ?2 ORDER BY received_at DESC LIMIT 1";
 pub(crate) const PENDING: &str = "SELECT * FROM inbox WHERE status = 'new' ORDER BY id LIMIT 1000";
 const NEWEST: &str = "SELECT * FROM inbox ORDER BY id DESC LIMIT ?1";
 
@@ -178,6 +180,12 @@ impl Store {
     pub async fn event(&self, id: InboxId) -> Result<InboxEvent, StoreError> {
         let row = sqlx::query(ONE).bind(integer(id.0)).fetch_optional(self.readers()).await?;
         read_event(&row.ok_or(StoreError::UnknownEvent(id))?)
+    }
+
+    /// The event of an identity, if it has arrived; the latest, where it came again after it was forgotten.
+    pub async fn event_of(&self, source: &str, id: &str) -> Result<Option<InboxEvent>, StoreError> {
+        let row = sqlx::query(OF_IDENTITY).bind(source).bind(id).fetch_optional(self.readers()).await?;
+        row.as_ref().map(read_event).transpose()
     }
 
     /// Records that an event asks for nothing here. An event that has become runs stays planned.

@@ -162,6 +162,7 @@ const NEWEST: &str =
     "SELECT * FROM runs WHERE id < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
 const NEWEST_OF: &str = "SELECT * FROM runs WHERE environment = ?4 AND id < ?1 AND (?2 IS NULL OR state = ?2)
     ORDER BY id DESC LIMIT ?3";
+const OF_EVENT: &str = "SELECT id FROM runs WHERE event = ?1 ORDER BY id";
 const PAGE: u32 = 50;
 
 impl Store {
@@ -169,6 +170,13 @@ impl Store {
     pub async fn run(&self, id: RunId) -> Result<RunRow, StoreError> {
         let row = sqlx::query(ONE).bind(integer(id.0)).fetch_optional(self.readers()).await?;
         read_run(&row.ok_or(StoreError::UnknownRun(id))?)
+    }
+
+    /// The runs that an event has become, oldest first.
+    pub async fn runs_of(&self, event: InboxId) -> Result<Vec<RunId>, StoreError> {
+        let ids: Vec<u64> =
+            sqlx::query_scalar(OF_EVENT).bind(integer(event.0)).fetch_all(self.readers()).await?;
+        Ok(ids.into_iter().map(RunId).collect())
     }
 
     /// Runs from the newest to the oldest.

@@ -1,0 +1,330 @@
+//! The command line. Doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use windlass_core::name::{EnvironmentName, RunId, ServiceName};
+
+use crate::telemetry::LogFormat;
+
+/// Deploys what a repository says to Kubernetes, and returns to the last good release when it fails
+#[derive(Debug, Parser)]
+#[command(
+    name = "windlass",
+    version,
+    max_term_width = 110,
+    after_help = "Exit codes: `windlass help-exit-codes`"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration file [default: windlass.toml of the repository, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "WINDLASS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The repository [default: the current directory]
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub repository: Option<PathBuf>,
+    /// Text for people, or JSON
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// Which log lines go to stderr, in the syntax of RUST_LOG [default: warn]
+    #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_LOG")]
+    pub log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t, env = "WINDLASS_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the policy and every overlay; contacts nothing
+    Check(Check),
+    /// Print the objects of an overlay as they would be applied, secrets as placeholders
+    Render(Render),
+    /// Show what a deploy would change on the cluster, and what the gate would say
+    Plan(Plan),
+    /// Deploy a commit: gate, render, secrets, apply, wait, verify or roll back
+    Deploy(Deploy),
+    /// Return to the last verified release, or to the one named
+    Rollback(Rollback),
+    /// Events: send one, or list what arrived
+    #[command(subcommand)]
+    Events(Events),
+    /// Runs: list, show, watch, explain
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Approve a held run
+    Approve(Decide),
+    /// Reject a held run
+    Reject(Decide),
+    /// Ask the gate
+    #[command(subcommand)]
+    Gate(Gate),
+    /// Stop automatic runs of an environment
+    Pause(Pause),
+    /// Let an environment go on: lifts a pause, bars and the mark of a stuck run
+    Resume(Resume),
+    /// Work until stopped: takes events from the queue and carries runs
+    Serve(Serve),
+    /// Print the JSON Schema of an event type
+    Schema(Schema),
+    /// Print the page of a lint
+    Explain(Explain),
+    /// Print the exit codes
+    HelpExitCodes,
+}
+
+/// Example: windlass check
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Check a commit, branch or tag instead of the files as they are
+    #[arg(long, value_name = "COMMIT")]
+    pub at: Option<String>,
+}
+
+/// Example: windlass render infra/k8s/hetzner/dev
+#[derive(Debug, Args)]
+pub struct Render {
+    /// A directory with a kustomization [default: the overlay of --env]
+    pub target: Option<PathBuf>,
+    /// Render the overlay of this environment
+    #[arg(short, long, conflicts_with = "target")]
+    pub env: Option<EnvironmentName>,
+    /// Render a commit, branch or tag instead of the files as they are
+    #[arg(long, value_name = "COMMIT", requires = "env")]
+    pub at: Option<String>,
+    /// As kustomize: LoadRestrictionsRootOnly or LoadRestrictionsNone
+    #[arg(long, value_name = "RULE", default_value = "LoadRestrictionsRootOnly")]
+    pub load_restrictor: String,
+    /// As kustomize: legacy or none
+    #[arg(long, value_name = "ORDER")]
+    pub reorder: Option<String>,
+}
+
+/// Example: windlass plan -e dev
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+    /// A commit, branch or tag [default: HEAD]
+    #[arg(long, value_name = "COMMIT", conflicts_with = "worktree")]
+    pub at: Option<String>,
+    /// Plan the files as they are, committed or not
+    #[arg(long)]
+    pub worktree: bool,
+    /// Exit with 3 when there are differences
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Example: windlass deploy -e dev
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Services to deploy [default: all of the environment]
+    pub services: Vec<ServiceName>,
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+    /// A commit, branch or tag [default: HEAD]
+    #[arg(long, value_name = "COMMIT", conflicts_with = "worktree")]
+    pub at: Option<String>,
+    /// Deploy the files as they are, committed or not
+    #[arg(long)]
+    pub worktree: bool,
+    /// Pass a closed window, for this reason; recorded
+    #[arg(long = "override", value_name = "REASON")]
+    pub window_override: Option<String>,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+/// How long a command stays with a run.
+#[derive(Debug, Args)]
+pub struct Follow {
+    /// Stop waiting after this time; the run goes on
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// Only ask for it; a worker carries it
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Example: windlass rollback -e dev
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+    /// A verified release by run, commit or digest [default: the last verified one that is not live]
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+    /// Why; recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Events {
+    /// Send an event: a file, or - for stdin
+    Send(SendEvent),
+    /// List what arrived and what became of it
+    List(Limit),
+}
+
+/// Example: windlass events send push.json
+#[derive(Debug, Args)]
+pub struct SendEvent {
+    /// A CloudEvent as JSON, - for stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Args)]
+pub struct Limit {
+    /// How many, newest first
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// List runs; those that need someone first
+    List(ListRuns),
+    /// Show a run: stages, gate, changes, end
+    Show(OneRun),
+    /// Follow a run to its end; the exit code is the run's
+    Watch(WatchRun),
+    /// Explain how a run was decided and why it ended as it did
+    Explain(OneRun),
+    /// Stop a run that has not touched the cluster yet
+    Cancel(OneRun),
+}
+
+#[derive(Debug, Args)]
+pub struct ListRuns {
+    /// Only this environment
+    #[arg(short, long)]
+    pub env: Option<EnvironmentName>,
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Debug, Args)]
+pub struct OneRun {
+    /// The run, such as r-17 [default: the newest]
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Args)]
+pub struct WatchRun {
+    /// The run, such as r-17 [default: the newest]
+    pub run: Option<RunId>,
+    /// Stop waiting after this time; the run goes on
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::duration)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+/// Example: windlass approve r-17 --reason "migration reviewed"
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The run, such as r-17
+    pub run: RunId,
+    /// Why; recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Gate {
+    /// Would a deploy pass, now or at a given time?
+    Check(CheckGate),
+}
+
+/// Example: windlass gate check -e prod --time 2026-12-24T18:00[Europe/Berlin]
+#[derive(Debug, Args)]
+pub struct CheckGate {
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+    /// At this time, RFC 3339 or with a zone in brackets [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// As an automatic run (a push) would be judged, not one by hand
+    #[arg(long)]
+    pub automatic: bool,
+    /// A commit, branch or tag [default: the files as they are]
+    #[arg(long, value_name = "COMMIT")]
+    pub at: Option<String>,
+}
+
+/// Example: windlass pause -e prod --reason "audit week"
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+    /// Why; shown wherever the environment is
+    #[arg(long)]
+    pub reason: String,
+    /// Until this time, RFC 3339 or with a zone in brackets [default: until resumed]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The environment
+    #[arg(short, long)]
+    pub env: EnvironmentName,
+}
+
+/// Example: windlass serve
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Stop when nothing is left to do
+    #[arg(long)]
+    pub until_idle: bool,
+}
+
+/// Example: windlass explain minimal-base
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The lint's name
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// An event type such as dev.windlass.push; without it, all are listed
+    pub event_type: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,288 @@
+//! Apply: the cluster holds the objects.
+//!
+//! Takes: sealed objects and the environment lease. Gives: what was written, and where a failure would return to. Touches: the cluster, after
+//! the whole set was tried without writing. May be repeated because server-side apply of the same objects by the same manager changes nothing.
+//! On failure before the first write: the run is refused; after it: rolled back.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use windlass_cluster::{
+    AppliedObject, ApplyOptions, ApplyStopped, Change, Cluster, ClusterError, FieldChange, InventoryItem,
+    Marker, Planned, TakenField, Wrote,
+};
+use windlass_core::failure::FailureClass;
+use windlass_core::name::{Digest, RunId};
+use windlass_core::object::ObjectRef;
+use windlass_core::policy::control::{Conflicts, EnvironmentPolicy};
+use windlass_core::release::{self, NoTarget};
+use windlass_core::run::Stage;
+
+use super::render::{Rendered, service_of};
+use super::secrets::Sealed;
+use crate::prune::{self, Removal};
+use crate::run::Run;
+use crate::stop::{Stop, cluster_cause, refusals_cause};
+
+/// What the journal keeps of an apply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApplyRecord {
+    /// Objects that were written, and which of their fields changed. Values of Secrets never appear.
+    pub written: Vec<Written>,
+    /// How many were as wanted already.
+    pub unchanged: usize,
+    /// Objects that left the release and were removed.
+    pub pruned: Vec<ObjectRef>,
+    /// Objects that left the release and stay, because of what they hold.
+    pub kept: Vec<ObjectRef>,
+    /// Fields that other managers had.
+    pub taken: Vec<TakenField>,
+    /// What the API server warned about.
+    pub warnings: Vec<String>,
+    /// Everything that the release consists of in the cluster.
+    pub inventory: Vec<InventoryItem>,
+}
+
+/// An object that was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    pub object: ObjectRef,
+    /// Whether it was not there before.
+    pub created: bool,
+    pub fields: Vec<FieldChange>,
+}
+
+/// Where a failure returns to; chosen before the first write and never again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The run whose release is returned to.
+    pub rollback_to: Option<RunId>,
+    /// That release, by content.
+    pub digest: Option<Digest>,
+    /// Why there is none.
+    pub none_because: Option<NoTarget>,
+}
+
+/// A release that the cluster holds.
+#[derive(Debug)]
+pub struct Applied {
+    pub rendered: Rendered,
+    pub record: ApplyRecord,
+}
+
+/// Performs the stage.
+pub async fn apply(run: &mut Run, sealed: Sealed) -> Result<Applied, Stop> {
+    let Sealed { rendered, objects, .. } = sealed;
+    let intent = intent(run, &rendered.record.digest).await?;
+    let policy = rendered.gated.policy(run)?.clone();
+    let digest = rendered.record.digest.clone();
+    let journalled = serde_json::to_value(&intent).expect("an intent is plain data");
+    let record = run
+        .step(Stage::Apply, journalled, move |run| {
+            async move {
+                let objects = objects.expect("an apply that has not ended has its objects");
+                write(run, objects.expose(), &digest, &policy).await
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(Applied { rendered, record })
+}
+
+/// The first intent of the stage stands: a run that is taken up again returns to the release that was chosen before it wrote.
+async fn intent(run: &Run, failing: &Digest) -> Result<Intent, Stop> {
+    if let Some(first) = run.attempts(Stage::Apply).next() {
+        return Ok(serde_json::from_value(first.intent.clone())
+            .expect("the journal returns the intent that was written"));
+    }
+    let releases = run.engine.store.releases(run.environment()).await?;
+    Ok(match release::automatic_target(&releases, failing) {
+        Ok(target) => {
+            Intent { rollback_to: Some(target.run), digest: Some(target.digest.clone()), none_because: None }
+        }
+        Err(none) => Intent { rollback_to: None, digest: None, none_because: Some(none) },
+    })
+}
+
+/// Services whose objects may not take fields of other managers.
+pub fn refusing(policy: &EnvironmentPolicy) -> BTreeSet<String> {
+    policy
+        .services
+        .iter()
+        .filter(|(_, service)| service.conflicts.value == Conflicts::Refuse)
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+/// Tries the whole set, takes the fence, writes what differs, removes what left.
+pub async fn write(
+    run: &mut Run,
+    objects: &[Value],
+    release: &Digest,
+    policy: &EnvironmentPolicy,
+) -> Result<ApplyRecord, Stop> {
+    let cluster = run.cluster().await?;
+    let refusing = refusing(policy);
+    let options = ApplyOptions {
+        refuse_conflicts: Box::new(move |object| {
+            service_of(object).is_some_and(|name| refusing.contains(name))
+        }),
+    };
+    let environment = run.environment().clone();
+    let (planned, marker) =
+        tokio::join!(cluster.dry_run(objects, &options), cluster.read_marker(&environment));
+    let (planned, marker) = (planned?, marker?);
+    // One pod of each template that differs: what would only show up as events of a controller after the apply is refused before it.
+    let changed: Vec<Planned> = planned.iter().filter(|plan| plan.is_write()).cloned().collect();
+    cluster.dry_run_pods(&changed).await?;
+    let removal = prune::plan(marker.as_ref().map(|(marker, _)| marker), &planned, policy);
+    run.check_cancelled().await?;
+    if is_live(marker.as_ref().map(|(marker, _)| marker), release, &planned, &removal) {
+        run.record_release(release).await?;
+        let inventory = marker.expect("a live release has its marker").0.inventory;
+        return Ok(record(&planned, &[], &removal, inventory));
+    }
+    let fence = fence(run, &cluster, marker, &planned).await?;
+    run.record_release(release).await?;
+    let applied = cluster.apply(&planned, &run.hook()).await.map_err(|stopped| midway(&stopped))?;
+    prune::carry_out(&cluster, &removal).await.map_err(|error| failed(&error))?;
+    let inventory = prune::inventory(&planned, &applied, &removal);
+    let marker = Marker { release: release.clone(), inventory: inventory.clone(), ..fence.marker };
+    cluster
+        .write_marker(&environment, &marker, Some(&fence.version))
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(record(&planned, &applied, &removal, inventory))
+}
+
+/// Whether the cluster holds just this release: nothing is written then, not even the marker.
+fn is_live(marker: Option<&Marker>, release: &Digest, planned: &[Planned], removal: &Removal) -> bool {
+    marker.is_some_and(|marker| marker.release == *release)
+        && removal.delete.is_empty()
+        && !planned.iter().any(Planned::is_write)
+}
+
+/// The marker as this run has written it, before anything else.
+struct Fence {
+    marker: Marker,
+    version: String,
+}
+
+/// Writes our epoch into the cluster by compare-and-set, and what is about to be created, so that nothing that an interrupted apply leaves is
+/// unknown to a later prune. A run with an older epoch that still writes fails here; a store that was set back in time learns here how far it
+/// had been. The release stays the one before until the new one is applied whole.
+async fn fence(
+    run: &mut Run,
+    cluster: &Cluster,
+    found: Option<(Marker, String)>,
+    planned: &[Planned],
+) -> Result<Fence, Stop> {
+    let seen = found.as_ref().map_or(0, |(marker, _)| marker.epoch);
+    let epoch = run.epoch_above(seen).await?;
+    let before = found.as_ref().map(|(marker, _)| marker.clone());
+    let release = before.as_ref().map_or_else(|| Digest::of(b""), |marker| marker.release.clone());
+    let inventory = prune::with_coming(before.map(|marker| marker.inventory).unwrap_or_default(), planned);
+    let marker = Marker { epoch, run: run.id(), release, inventory };
+    let version = cluster
+        .write_marker(run.environment(), &marker, found.as_ref().map(|(_, version)| version.as_str()))
+        .await?;
+    Ok(Fence { marker, version })
+}
+
+/// An apply that ended before its end: what was written must be taken back.
+fn midway(stopped: &ApplyStopped) -> Stop {
+    let cause = match &stopped.refusals {
+        Some(refusals) => refusals_cause(refusals),
+        None => return Stop::Busy,
+    };
+    if stopped.has_written() {
+        Stop::Fail(cause.into())
+    } else {
+        Stop::of(cause, stopped.class().unwrap_or(FailureClass::Transient))
+    }
+}
+
+fn failed(error: &ClusterError) -> Stop {
+    Stop::Fail(cluster_cause(error).into())
+}
+
+fn record(
+    planned: &[Planned],
+    applied: &[AppliedObject],
+    removal: &Removal,
+    inventory: Vec<InventoryItem>,
+) -> ApplyRecord {
+    let is_written = |plan: &&Planned| {
+        applied.iter().any(|object| object.reference == plan.reference && object.wrote != Wrote::Nothing)
+    };
+    let written: Vec<_> = planned.iter().filter(is_written).map(Written::of).collect();
+    ApplyRecord {
+        unchanged: planned.len() - written.len(),
+        written,
+        pruned: removal.delete.iter().map(|item| item.object.clone()).collect(),
+        kept: removal.keep.iter().map(|item| item.object.clone()).collect(),
+        taken: planned.iter().flat_map(|plan| plan.taken.clone()).collect(),
+        warnings: planned.iter().flat_map(|plan| plan.warnings.clone()).collect(),
+        inventory,
+    }
+}
+
+impl Written {
+    fn of(plan: &Planned) -> Self {
+        let fields = match &plan.change {
+            Change::Changed { fields } => fields.clone(),
+            Change::Created | Change::Unchanged => Vec::new(),
+        };
+        Self { object: plan.reference.clone(), created: plan.change == Change::Created, fields }
+    }
+}
+
+impl ApplyRecord {
+    /// In one line.
+    pub fn in_words(&self) -> String {
+        let created = self.written.iter().filter(|written| written.created).count();
+        let mut words = format!(
+            "{created} created, {} changed, {} unchanged",
+            self.written.len() - created,
+            self.unchanged
+        );
+        if !self.pruned.is_empty() {
+            write!(words, ", {} removed", self.pruned.len()).expect("writing to a string cannot fail");
+        }
+        if !self.kept.is_empty() {
+            write!(words, ", {} kept", self.kept.len()).expect("writing to a string cannot fail");
+        }
+        words
+    }
+
+    /// Object by object.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for written in &self.written {
+            let sign = if written.created { "+ create" } else { "~ change" };
+            writeln!(text, "  {sign} {:#}", written.object).expect("writing to a string cannot fail");
+            for field in &written.fields {
+                writeln!(text, "      {}   {} → {}", field.path, field.old, field.new)
+                    .expect("writing to a string cannot fail");
+            }
+        }
+        for object in &self.pruned {
+            writeln!(text, "  - remove {object:#}").expect("writing to a string cannot fail");
+        }
+        for object in &self.kept {
+            writeln!(text, "  ! keep   {object:#}: it left the release, but it holds data or is protected")
+                .expect("writing to a string cannot fail");
+        }
+        for taken in &self.taken {
+            writeln!(text, "  ! taken  {} from `{}`", taken.path, taken.manager)
+                .expect("writing to a string cannot fail");
+        }
+        for warning in &self.warnings {
+            writeln!(text, "  ! warning {warning}").expect("writing to a string cannot fail");
+        }
+        text
+    }
+}

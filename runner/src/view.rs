@@ -1,0 +1,342 @@
+//! A run as people and programs see it: the same value on the terminal, in JSON and on pages. Holds nothing secret.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windlass_core::diagnosis::Diagnosis;
+use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
+use windlass_core::policy::gate::GateAnswer;
+use windlass_core::run::{Outcome, RunState, Stage, Trigger};
+use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
+
+use crate::stages::apply::ApplyRecord;
+use crate::stages::gate::GateRecord;
+use crate::stages::render::RenderRecord;
+use crate::stop::{Cause, Failure};
+
+/// A run, whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunView {
+    pub id: RunId,
+    pub environment: EnvironmentName,
+    pub state: RunState,
+    pub trigger: Trigger,
+    pub commit: Commit,
+    pub subject: String,
+    pub requester: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceName>,
+    pub event: InboxId,
+    pub created_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// The release, once it is rendered.
+    pub digest: Option<Digest>,
+    /// Why it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
+    /// Why it ended as it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<RunId>,
+    pub stages: Vec<StageView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ApplyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Box<Diagnosis>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalView>,
+}
+
+/// Why a run is held.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeldView {
+    pub code: String,
+    pub text: String,
+    pub until: Option<Timestamp>,
+}
+
+/// Why a run ended as it did.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReasonView {
+    pub code: String,
+    pub text: String,
+}
+
+/// An attempt at a stage.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageView {
+    pub stage: Stage,
+    pub attempt: u32,
+    pub began_at: Timestamp,
+    pub took: Option<Duration>,
+    pub ok: Option<bool>,
+}
+
+/// What somebody decided about a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalView {
+    pub approver: String,
+    pub decision: windlass_store::Decision,
+    pub digest: Digest,
+    pub reason: Option<String>,
+    pub at: Timestamp,
+}
+
+impl RunView {
+    /// Reads everything about a run.
+    pub async fn load(store: &Store, id: RunId) -> Result<Self, StoreError> {
+        let (row, journal, approvals) =
+            (store.run(id).await?, crate::journal::load(store, id).await?, store.approvals(id).await?);
+        Ok(Self::of(row, &journal, approvals))
+    }
+
+    fn of(row: RunRow, journal: &[StageRecord], approvals: Vec<Approval>) -> Self {
+        let gate: Option<GateRecord> = last(journal, Stage::Gate);
+        let render: Option<RenderRecord> = last(journal, Stage::Render);
+        Self {
+            id: row.id,
+            environment: row.environment,
+            state: row.state,
+            trigger: row.trigger,
+            commit: row.commit,
+            subject: row.subject,
+            requester: row.requester,
+            services: row.services,
+            event: row.event,
+            created_at: row.created_at,
+            ended_at: row.ended_at,
+            digest: render.map(|render| render.digest),
+            held: row.hold.map(|hold| HeldView { code: hold.code, text: hold.text, until: hold.due }),
+            reason: row.reason.map(|reason| ReasonView { code: reason.code, text: reason.text }),
+            superseded_by: row.superseded_by,
+            stages: journal.iter().map(StageView::of).collect(),
+            gate: gate.map(|gate| gate.answer),
+            changes: last(journal, Stage::Apply),
+            diagnosis: diagnosis(journal),
+            approvals: approvals.into_iter().map(ApprovalView::of).collect(),
+        }
+    }
+
+    /// How the run ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.state.outcome()
+    }
+}
+
+impl StageView {
+    fn of(record: &StageRecord) -> Self {
+        let took =
+            record.ended_at.and_then(|ended| Duration::try_from(ended.duration_since(record.began_at)).ok());
+        let ok = if record.result.is_some() { Some(true) } else { record.error.as_ref().map(|_| false) };
+        Self { stage: record.stage, attempt: record.attempt, began_at: record.began_at, took, ok }
+    }
+}
+
+impl ApprovalView {
+    fn of(approval: Approval) -> Self {
+        let Approval { approver, decision, digest, reason, at } = approval;
+        Self { approver, decision, digest, reason, at }
+    }
+}
+
+/// The latest result of a stage.
+fn last<T: DeserializeOwned>(journal: &[StageRecord], stage: Stage) -> Option<T> {
+    let results = journal
+        .iter()
+        .rev()
+        .filter(|record| record.stage == stage)
+        .filter_map(|record| record.result.clone());
+    results.into_iter().find_map(|result| serde_json::from_value(result).ok())
+}
+
+/// The diagnosis of the stage that failed.
+fn diagnosis(journal: &[StageRecord]) -> Option<Box<Diagnosis>> {
+    journal
+        .iter()
+        .find_map(|record| crate::run::failure_of(record))
+        .and_then(|failure: Failure| failure.diagnosis)
+}
+
+/// The word of a state as it is shown, with its shape: never by colour alone.
+pub fn shape(state: RunState) -> &'static str {
+    match state {
+        RunState::Ended(Outcome::Verified) => "✓",
+        RunState::Ended(Outcome::RolledBack) => "↩",
+        RunState::Ended(Outcome::Failed | Outcome::Refused | Outcome::Stuck) => "✗",
+        RunState::Ended(Outcome::Superseded | Outcome::Cancelled) => "⇥",
+        RunState::Held => "⏸",
+        RunState::Queued | RunState::Ready => "○",
+        RunState::At(_) => "◐",
+    }
+}
+
+/// A duration as people read it: `0.2s`, `41s`, `3m 5s`.
+pub fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", duration.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+impl RunView {
+    /// One line for a list.
+    pub fn line(&self) -> String {
+        let when = self.ended_at.unwrap_or(self.created_at).strftime("%Y-%m-%d %H:%M:%S");
+        let note = self.note();
+        let note = note.lines().last().unwrap_or_default();
+        format!(
+            "{} {:<11} {:<7} {:<8} {:<8} {when}  {}{}",
+            shape(self.state),
+            self.state,
+            self.id,
+            self.environment,
+            self.commit.short(),
+            self.subject,
+            dash(note)
+        )
+    }
+
+    fn note(&self) -> String {
+        match (&self.held, &self.reason, self.superseded_by) {
+            (_, _, Some(by)) => format!("superseded by {by}"),
+            (Some(held), _, _) => held.text.clone(),
+            (_, Some(reason), _) if self.outcome() != Some(Outcome::Verified) => {
+                reason.text.lines().next().unwrap_or_default().to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Everything for a person.
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "{} {}  {} → {}  {}\n",
+            shape(self.state),
+            self.id,
+            self.state,
+            self.environment,
+            self.commit.short()
+        );
+        if !self.subject.is_empty() {
+            writeln!(text, "  {}", self.subject).expect("writing to a string cannot fail");
+        }
+        let by = if self.requester.is_empty() { "an event" } else { &self.requester };
+        writeln!(
+            text,
+            "  started by   {by}, {}, {}",
+            self.event,
+            self.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        )
+        .expect("cannot fail");
+        writeln!(text, "  stages       {}", self.stages_in_words()).expect("cannot fail");
+        if let Some(changes) = &self.changes {
+            writeln!(text, "  changes      {}", changes.in_words()).expect("cannot fail");
+        }
+        self.write_end(&mut text);
+        text
+    }
+
+    fn write_end(&self, text: &mut String) {
+        let mut block = |heading: &str, body: &str| {
+            let indented = body.lines().collect::<Vec<_>>().join("\n               ");
+            writeln!(text, "  {heading:<12} {indented}").expect("writing to a string cannot fail");
+        };
+        if let Some(held) = &self.held {
+            block("held", &held.text);
+        }
+        if let Some(by) = self.superseded_by {
+            block("replaced by", &by.to_string());
+        }
+        if let Some(reason) = &self.reason {
+            block("because", &reason.text);
+        }
+        for approval in &self.approvals {
+            let why = approval.reason.as_deref().map(dash).unwrap_or_default();
+            block(
+                "decided",
+                &format!(
+                    "{:?} by {} for {}{why}",
+                    approval.decision,
+                    approval.approver,
+                    approval.digest.short()
+                )
+                .to_lowercase(),
+            );
+        }
+    }
+
+    fn stages_in_words(&self) -> String {
+        let words: Vec<_> = self
+            .stages
+            .iter()
+            .map(|stage| {
+                let shape = match stage.ok {
+                    Some(true) => "✓",
+                    Some(false) => "✗",
+                    None => "◐",
+                };
+                format!(
+                    "{shape} {}{}",
+                    stage.stage,
+                    stage.took.map_or(String::new(), |took| format!(" {}", in_words(took)))
+                )
+            })
+            .collect();
+        words.join("  ")
+    }
+
+    /// What to say beside a stage that has ended.
+    pub fn stage_note(&self, stage: Stage) -> String {
+        match stage {
+            Stage::Gate => self.gate.as_ref().map(GateAnswer::summary).unwrap_or_default(),
+            Stage::Render => {
+                self.digest.as_ref().map(|digest| format!("release {}", digest.short())).unwrap_or_default()
+            }
+            Stage::Apply => self.changes.as_ref().map(ApplyRecord::in_words).unwrap_or_default(),
+            Stage::Wait => self
+                .diagnosis
+                .as_ref()
+                .map(|diagnosis| format!("{}: {}", diagnosis.object, diagnosis.headline))
+                .unwrap_or_default(),
+            Stage::Secrets | Stage::Verify | Stage::Rollback => String::new(),
+        }
+    }
+
+    /// The whole decision: what the gate said, what changed, why it ended as it did.
+    pub fn explain(&self) -> String {
+        let mut text = self.to_text();
+        if let Some(gate) = &self.gate {
+            write!(text, "\n{}\n", gate.to_text()).expect("writing to a string cannot fail");
+        }
+        if let Some(changes) = self.changes.as_ref().filter(|changes| !changes.written.is_empty()) {
+            write!(text, "\nChanges\n{}", changes.to_text()).expect("writing to a string cannot fail");
+        }
+        if let Some(diagnosis) = &self.diagnosis {
+            write!(
+                text,
+                "\n{}\n",
+                diagnosis.render(&format!("{} on {}", self.commit.short(), self.environment))
+            )
+            .expect("cannot fail");
+        }
+        text
+    }
+}
+
+fn dash(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!(" — {note}") }
+}
+
+/// A cause as the store kept it.
+pub fn cause_of(reason: &ReasonView) -> Cause {
+    Cause::new(reason.code.clone(), reason.text.clone())
+}

@@ -1,0 +1,195 @@
+//! The worker: takes events over, plans runs, carries them, and sleeps until something changes.
+//!
+//! One process of a data directory leads and carries runs; others send events, decide and watch. Everything the leader does starts from what
+//! the store says, so a leader that dies is replaced by the next process that leads.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+use windlass_core::failure::RUN_RETRIES;
+use windlass_core::name::RunId;
+use windlass_core::queue::{Queue as _, Verdict};
+use windlass_core::run::{Outcome, RunState};
+use windlass_store::{Claim, Leadership, Seen, StoreError};
+
+use crate::engine::Engine;
+use crate::pipeline;
+use crate::planner;
+use crate::run::Run;
+use crate::stop::{Cause, Held, Stop};
+
+/// How long a claim and a lease hold without being renewed: a machine that is only slow renews in time, one that died is followed soon.
+pub const CLAIM_TTL: Duration = Duration::from_secs(30);
+
+/// Runs carried side by side. More would not be faster: they wait for clusters, and each environment carries one at a time.
+const WIDTH: usize = 16;
+
+/// Events taken over in one transaction.
+const INTAKE_BATCH: usize = 64;
+
+/// The longest sleep when nothing is known to come, in case a wake-up was missed.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A process may die this often in one run before the run itself is taken for the cause.
+const POISON: u32 = 3;
+
+/// When a worker stops by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Only when it is told to.
+    Stopped,
+    /// When no event waits and no run can go on now.
+    Idle,
+}
+
+/// Works until told to stop: finishes the runs in hand first, then returns.
+pub async fn work(
+    engine: Arc<Engine>,
+    leadership: &Leadership,
+    until: Until,
+    stop: tokio::sync::watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let mut seen = Seen::default();
+    let mut carried = JoinSet::new();
+    let mut in_hand = BTreeSet::new();
+    let mut stop = stop;
+    loop {
+        take_over(&engine).await?;
+        plan_pending(&engine).await?;
+        engine.store.wake_due(engine.now()).await?;
+        if !*stop.borrow() {
+            while in_hand.len() < WIDTH
+                && let Some(claim) = engine.store.claim(leadership, engine.now(), CLAIM_TTL).await?
+            {
+                in_hand.insert(claim.run.id);
+                carried.spawn(carry(Arc::clone(&engine), claim));
+            }
+        }
+        if carried.is_empty() && (*stop.borrow() || until == Until::Idle) {
+            return Ok(());
+        }
+        let nap = nap(&engine).await?;
+        tokio::select! {
+            Some(ended) = carried.join_next() => {
+                in_hand.remove(&ended.expect("a run's task does not panic"));
+            }
+            _ = stop.changed() => {}
+            changed = engine.store.changed(&mut seen, nap) => changed?,
+        }
+    }
+}
+
+/// How long nothing has to be looked at, unless the store changes.
+async fn nap(engine: &Engine) -> Result<Duration, StoreError> {
+    let due = engine.store.next_due().await?;
+    let until_due = due.map(|due| Duration::try_from(due.duration_since(engine.now())).unwrap_or_default());
+    Ok(until_due.map_or(IDLE, |wait| wait.min(IDLE)))
+}
+
+/// Moves what waits in the queue into the inbox, and only then settles it.
+async fn take_over(engine: &Engine) -> Result<(), StoreError> {
+    loop {
+        let deliveries = match engine.queue.receive(INTAKE_BATCH, Duration::ZERO).await {
+            Ok(deliveries) if deliveries.is_empty() => return Ok(()),
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                tracing::warn!(error = %crate::stop::chain(&error), "the queue does not answer");
+                return Ok(());
+            }
+        };
+        for delivery in deliveries {
+            crate::intake::take_over(engine, &delivery.message).await?;
+            if let Err(error) = engine.queue.settle(&delivery.token, Verdict::Taken).await {
+                // The event is ours already; it will come again and be recognised.
+                tracing::warn!(error = %crate::stop::chain(&error), "a delivery could not be settled");
+            }
+        }
+    }
+}
+
+async fn plan_pending(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    for event in engine.store.pending_events().await? {
+        planner::plan(engine, &event).await?;
+    }
+    Ok(())
+}
+
+/// Carries one run as far as it goes and writes down where that is.
+async fn carry(engine: Arc<Engine>, claim: Claim) -> RunId {
+    let (id, environment) = (claim.run.id, claim.run.environment.clone());
+    let span = tracing::info_span!("run", run = %id, environment = %environment, commit = %claim.run.commit);
+    async {
+        if let Err(error) = carry_claimed(engine, claim).await {
+            // Not ours any more, or the disk failed: the store decides who goes on.
+            tracing::warn!(error = %crate::stop::chain(&error), "let go of {id}");
+        }
+    }
+    .instrument(span)
+    .await;
+    id
+}
+
+async fn carry_claimed(engine: Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
+    let poisoned = claim.run.crash_count >= POISON;
+    let mut run = match Run::take_up(engine, claim).await {
+        Ok(run) => run,
+        Err(Stop::Store(error)) => return Err(error),
+        Err(stop) => unreachable!("taking a run up only reads the store, but stopped with {stop:?}"),
+    };
+    if poisoned {
+        return end_poisoned(&mut run).await;
+    }
+    let heartbeat = run.heartbeat();
+    let result = tokio::select! {
+        result = pipeline::carry(&mut run) => result,
+        lost = heartbeat => Err(Stop::Store(lost)),
+    };
+    settle(run, result).await
+}
+
+/// A run that kills its process every time must not be tried for ever.
+async fn end_poisoned(run: &mut Run) -> Result<(), StoreError> {
+    let (at, crashes) = (run.row().state, run.row().crash_count);
+    let cause = Cause::new(
+        "poison",
+        format!("the process died {crashes} times in `{at}` of this run, so it is not tried again"),
+    );
+    let touched = matches!(at, RunState::At(stage) if stage.is_execute());
+    if touched {
+        run.flag_attention(&cause).await?;
+    }
+    run.end(Outcome::Failed, cause).await
+}
+
+/// Writes down how far the run came.
+async fn settle(mut run: Run, result: Result<Outcome, Stop>) -> Result<(), StoreError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(Stop::Hold(held)) => run.hold(held).await,
+        Err(Stop::Refuse(cause)) => run.end(Outcome::Refused, cause).await,
+        Err(Stop::Yield(outcome, cause)) => run.end(outcome, cause).await,
+        Err(Stop::Fail(failure)) => run.end(Outcome::Failed, failure.cause).await,
+        Err(Stop::Later(cause)) => try_later(run, cause).await,
+        Err(Stop::Busy) => run.give_back().await,
+        Err(Stop::Store(error)) => Err(error),
+    }
+}
+
+/// Parks a run whose cluster does not answer, each time for longer; in the end it fails.
+async fn try_later(mut run: Run, cause: Cause) -> Result<(), StoreError> {
+    let failed = run.tries();
+    match RUN_RETRIES.wait_after(failed, run.engine.jitter()) {
+        Some(wait) => {
+            let due = run.engine.now() + jiff::SignedDuration::try_from(wait).expect("waits are minutes");
+            let text = format!(
+                "{}\n  tried {failed} of {} times; tried again by itself",
+                cause.text, RUN_RETRIES.tries
+            );
+            run.hold(Held { code: cause.code.clone(), text, due: Some(due), digest: None }).await
+        }
+        None => run.end(Outcome::Failed, cause).await,
+    }
+}
