@@ -41,6 +41,7 @@ impl Watching {
         cluster: Cluster,
         inventory: &[InventoryItem],
         settings: Settings,
+        frees: bool,
     ) -> Result<Self, Stop> {
         let scope: Vec<ObjectRef> = inventory.iter().map(|item| item.object.clone()).collect();
         let objects = cluster.read_back(&scope).await?;
