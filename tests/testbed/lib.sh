@@ -30,17 +30,28 @@ PY
 }
 
 start() { # NAME COMMAND...: in the background, with its log and process id under $dir
-  local name=$1
+  local name=$1 pid
   shift
-  setsid "$@" >"$dir/$name.log" 2>&1 9>&- &
-  echo $! >"$dir/$name.pid"
+  TESTBED_PROCESS_OF=$dir setsid "$@" >"$dir/$name.log" 2>&1 9>&- &
+  pid=$!
+  echo "$pid" >"$dir/$name.pid"
+  until is_ours "$pid" || [[ ! -d /proc/$pid ]]; do sleep 0.01; done # until then it is a copy of this script
 }
 
-is_running() { # NAME: the recorded process lives and is ours, not a later one with the same id
-  local pid state
-  pid=$(cat "$dir/$1.pid" 2>/dev/null) && [[ -n $pid ]] || return 1
-  state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || return 1
-  [[ -n $state && $state != Z ]] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep --quiet --fixed-strings -- "$dir"
+# By its environment: a process id of yesterday may be somebody else's today. While a process becomes another program it shows none for a moment.
+is_ours() { # PID
+  local turn
+  for turn in 1 2 3; do
+    ((turn == 1)) || sleep 0.02
+    [[ -d /proc/$1 ]] || return 1
+    ! grep --quiet --null-data --fixed-strings --line-regexp "TESTBED_PROCESS_OF=$dir" "/proc/$1/environ" 2>/dev/null || return 0
+  done
+  return 1
+}
+
+is_running() { # NAME
+  local pid
+  pid=$(cat "$dir/$1.pid" 2>/dev/null) && [[ -n $pid ]] && is_ours "$pid" && ! grep --quiet '^State:.Z' "/proc/$pid/status" 2>/dev/null
 }
 
 stop() { # NAME...: ends what start began and waits until it is gone, all at once
