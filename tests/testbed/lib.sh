@@ -25,7 +25,10 @@ while len(held) < int(sys.argv[1]):
         held.append(sock)
     except OSError:
         pass
-print(*(sock.getsockname()[1] for sock in held))
+ports = [sock.getsockname()[1] for sock in held]
+for sock in held:
+    sock.close() # before the reader goes on
+print(*ports)
 PY
 }
 
