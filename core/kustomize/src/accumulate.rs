@@ -218,6 +218,7 @@ impl Accumulated {
     fn merge(&mut self, other: Self) -> Result<()> {
         if self.resources.len() == 0 {
             self.resources = other.resources;
+            self.resources.check_unique()?;
         } else {
             self.resources.append_all(other.resources.into_vec())?;
         }

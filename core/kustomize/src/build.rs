@@ -190,7 +190,7 @@ fn render(reading: &Reading<'_>, table: &FileTable, target: &str, options: Optio
     resources.retain(|resource| !is_local_config(resource));
     match (&root.sort_options, options.reorder) {
         (Some(sort), _) => order::apply(resources, sort)?,
-        (None, Reorder::Legacy) => order::sort_legacy(resources),
+        (None, Reorder::Legacy) => order::sort_legacy(resources)?,
         (None, Reorder::None) => {}
     }
     if root.has_build_metadata("managedByLabel") {

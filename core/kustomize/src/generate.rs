@@ -104,11 +104,14 @@ pub(crate) fn make(
     let mut resource = Resource::new(root.into());
     resource.files = files;
     resource.needs_hash = !options.disable_name_suffix_hash;
-    resource.behavior = match generator.behavior.as_str() {
-        "merge" => Behavior::Merge,
-        "replace" => Behavior::Replace,
-        _ => Behavior::Create,
+    let (behavior, written) = match generator.behavior.as_str() {
+        "merge" => (Behavior::Merge, "merge"),
+        "replace" => (Behavior::Replace, "replace"),
+        "create" => (Behavior::Create, "create"),
+        _ => (Behavior::Create, "unspecified"),
     };
+    resource.behavior = behavior;
+    resource.written_behavior = Some(Text::new_static(written));
     Ok(resource)
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Resource {
     pub(crate) behavior: Behavior,
     /// The hash of its content becomes part of its name.
     pub(crate) needs_hash: bool,
+    /// What its generator says about others of the same id; nothing if it was not generated.
+    pub(crate) written_behavior: Option<Text>,
     /// As a patch: it may change name or kind of its target.
     pub(crate) may_change_name: bool,
     pub(crate) may_change_kind: bool,
@@ -51,6 +53,7 @@ impl Resource {
             suffixes: Vec::new(),
             behavior: Behavior::Create,
             needs_hash: false,
+            written_behavior: None,
             may_change_name: false,
             may_change_kind: false,
             vars: Vec::new(),
@@ -176,6 +179,43 @@ impl Resource {
         set_texts(self.metadata_mut(), "annotations", annotations);
     }
 
+    /// The annotations in which kustomize keeps what this struct keeps in fields.
+    ///
+    /// They show where a user's paths lead to annotations while a build is under way.
+    pub(crate) fn internal_annotations(&self) -> BTreeMap<Text, Text> {
+        const DOMAIN: &str = "internal.config.kubernetes.io";
+        let mut annotations = BTreeMap::new();
+        let mut add = |name: &str, value: String| {
+            if !value.is_empty() {
+                annotations.insert(Text::from(format!("{DOMAIN}/{name}")), Text::from(value));
+            }
+        };
+        let previous = |part: fn(&PreviousId) -> &Text| {
+            self.previous.iter().map(|previous| part(previous).as_str()).collect::<Vec<_>>().join(",")
+        };
+        add("previousNames", previous(|id| &id.name));
+        add("previousNamespaces", previous(|id| &id.namespace));
+        add("previousKinds", previous(|id| &id.kind));
+        add("prefixes", self.prefixes.join(","));
+        add("suffixes", self.suffixes.join(","));
+        if let Some(behavior) = &self.written_behavior {
+            add("generatorBehavior", behavior.to_string());
+        }
+        if self.needs_hash {
+            add("needsHashSuffix", "enabled".to_owned());
+        }
+        annotations
+    }
+
+    /// The object as kustomize has it at this point, with its internal annotations.
+    pub(crate) fn with_internal_annotations(&self) -> Self {
+        let mut shown = self.clone();
+        let mut annotations = self.annotations();
+        annotations.extend(self.internal_annotations());
+        shown.set_annotations(&annotations);
+        shown
+    }
+
     /// Adds a file to those that made this resource.
     pub(crate) fn add_file(&mut self, file: FileId) {
         if !self.files.contains(&file) {
@@ -203,6 +243,7 @@ impl Resource {
         self.prefixes.clone_from(&other.prefixes);
         self.suffixes.clone_from(&other.suffixes);
         self.behavior = other.behavior;
+        self.written_behavior.clone_from(&other.written_behavior);
         self.needs_hash &= other.needs_hash;
         self.may_change_name = other.may_change_name;
         self.may_change_kind = other.may_change_kind;

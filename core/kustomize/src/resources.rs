@@ -125,8 +125,15 @@ impl Resources {
 
     /// Fails if two resources have the same current id.
     pub(crate) fn check_unique(&mut self) -> Result<()> {
-        let list = std::mem::take(self).list;
-        self.append_all(list)
+        for group in indexed(&mut self.index, &self.list).values().filter(|group| group.len() > 1) {
+            for (at, &second) in group.iter().enumerate() {
+                let id = self.list[second].id();
+                if group[..at].iter().any(|&first| self.list[first].id().is_same(&id)) {
+                    return Problem::DuplicateResource { object: id.to_string() }.fail();
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn sort_by(&mut self, compare: impl FnMut(&Resource, &Resource) -> std::cmp::Ordering) {

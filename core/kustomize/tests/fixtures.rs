@@ -2,8 +2,10 @@
 //!
 //! `expected.yaml` is what kustomize 5.8.1 prints; `error.txt` is our own message where kustomize 5.8.1 fails too. The
 //! directory to build is named in `target`, if it is not the root of `input`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::error::Error as _;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use windlass_kustomize::{Build, Directory, Error, FileTree, MemoryTree, Options, build};
@@ -43,11 +45,11 @@ fn message(error: &Error) -> String {
     let mut message = format!("{error}\n");
     let mut cause = error.source();
     while let Some(error) = cause {
-        message.push_str(&format!("cause: {error}\n"));
+        writeln!(message, "cause: {error}").unwrap();
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        message.push_str(&format!("hint: {hint}\n"));
+        writeln!(message, "hint: {hint}").unwrap();
     }
     message
 }

@@ -54,11 +54,13 @@ const SECRET_IN_POD: [&str; 7] = [
     "volumes/projected/sources/secret/name",
 ];
 
-const SECRET_ELSEWHERE: [(&str, &str); 12] = [
+/// The first is there twice, which shows where a new name is the old one of another Secret.
+const SECRET_ELSEWHERE: [(&str, &str); 13] = [
     ("Ingress", "spec/tls/secretName"),
     ("Ingress", r"metadata/annotations/ingress.kubernetes.io\/auth-secret"),
     ("Ingress", r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-secret"),
     ("Ingress", r"metadata/annotations/nginx.ingress.kubernetes.io\/auth-tls-secret"),
+    ("Ingress", "spec/tls/secretName"),
     ("ServiceAccount", "imagePullSecrets/name"),
     ("StorageClass", "parameters/secretName"),
     ("StorageClass", "parameters/adminSecretName"),

@@ -44,7 +44,10 @@ impl JsonPatch {
     /// Applies all operations to a resource, which goes through JSON on the way.
     pub(crate) fn apply(&self, resource: &mut Resource) -> Result<()> {
         let object = resource.id().to_string();
-        let mut value = Value::from_node(&resource.node)
+        let internal = resource.internal_annotations();
+        // Patches meet the annotations kustomize keeps; without any there is no map to add others to.
+        let shown = if internal.is_empty() { None } else { Some(resource.with_internal_annotations()) };
+        let mut value = Value::from_node(&shown.as_ref().unwrap_or(resource).node)
             .map_err(|source| Problem::Unprintable { object: object.clone(), source })?;
         for operation in &self.operations {
             if let Err(reason) = operation.apply(&mut value) {
@@ -61,7 +64,8 @@ impl JsonPatch {
                 .fail();
         }
         resource.node = value.to_node();
-        let annotations = resource.annotations();
+        let mut annotations = resource.annotations();
+        annotations.retain(|key, _| !internal.contains_key(key));
         resource.set_annotations(&annotations);
         Ok(())
     }

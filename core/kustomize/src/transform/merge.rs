@@ -21,6 +21,10 @@ pub(super) const DIRECTIVE: &str = "$patch";
 ///
 /// If a map meets a list or a scalar, or a directive is unknown.
 pub(crate) fn merge(object: Node, patch: Node, schemas: &Schemas) -> Result<Option<Node>> {
+    // Kustomize keeps the object it has, and a replacement of the whole is another one.
+    if patch.get(DIRECTIVE).is_some_and(|directive| directive.text() == "replace") {
+        return Ok(Some(object));
+    }
     Merger { schemas }.walk(Some(object), Some(patch), &FieldSchema::default())
 }
 

@@ -54,27 +54,25 @@ pub(crate) fn apply(resources: &mut Resources, options: &SortOptions) -> Result<
     match (options.order.as_str(), &options.legacy) {
         ("fifo", None) => Ok(()),
         ("fifo", Some(_)) => fail("sortOptions.legacySortOptions", "needs `order: legacy`"),
-        ("legacy", None) => {
-            sort_legacy(resources);
-            Ok(())
-        }
-        ("legacy", Some(order)) => {
-            sort(resources, &ranks(order));
-            Ok(())
-        }
+        ("legacy", None) => sort_legacy(resources),
+        ("legacy", Some(order)) => sort(resources, &ranks(order)),
         _ => fail("sortOptions.order", "must be `fifo` or `legacy`"),
     }
 }
 
 /// Sorts by the built-in lists.
-pub(crate) fn sort_legacy(resources: &mut Resources) {
+///
+/// # Errors
+///
+/// If two resources have the same id, which only this order looks at.
+pub(crate) fn sort_legacy(resources: &mut Resources) -> Result<()> {
     sort(
         resources,
         &ranks(&LegacyOrder {
             first: FIRST.map(Text::new_static).into(),
             last: LAST.map(Text::new_static).into(),
         }),
-    );
+    )
 }
 
 fn ranks(order: &LegacyOrder) -> HashMap<Text, isize> {
@@ -84,10 +82,11 @@ fn ranks(order: &LegacyOrder) -> HashMap<Text, isize> {
     first.chain(last).collect()
 }
 
-fn sort(resources: &mut Resources, ranks: &HashMap<Text, isize>) {
+fn sort(resources: &mut Resources, ranks: &HashMap<Text, isize>) -> Result<()> {
     let rank = |resource: &Resource| ranks.get(resource.kind()).copied().unwrap_or(0);
     resources
         .sort_by(|left, right| rank(left).cmp(&rank(right)).then_with(|| compare(&left.id(), &right.id())));
+    resources.check_unique()
 }
 
 /// Group, version and kind, then namespace, then name; what is missing sorts as a tilde, after all letters.

@@ -119,14 +119,24 @@ pub(crate) fn apply_all(resources: &mut Resources, replacements: &[Replacement])
         let (true, Some(targets)) = (has_source, &replacement.targets) else {
             return fail("needs a source and at least one target");
         };
-        let (value, mut files) = value_of(replacement, resources)?;
+        let Origin { mut value, field, mut files } = value_of(replacement, resources)?;
         files.push(replacement.file);
         for target in targets {
             let Some(select) = &target.select else { return fail("has a target that selects nothing") };
-            for resource in resources.all_mut() {
-                if target.selects(select, resource) {
-                    copy(&value, resource, target)?;
+            for at in 0..resources.len() {
+                if !target.selects(select, resources.get(at)) {
+                    continue;
+                }
+                resources.change(at, |resource| {
                     resource.add_files(&files);
+                    copy(&value, resource, target)
+                })?;
+                // The source may be a target itself, and then what follows takes the new value.
+                if let Some((source, path)) = &field
+                    && *source == at
+                    && let Some(changed) = lookup(&resources.get(at).node, path)?
+                {
+                    value = changed.clone();
                 }
             }
         }
@@ -134,18 +144,33 @@ pub(crate) fn apply_all(resources: &mut Resources, replacements: &[Replacement])
     Ok(())
 }
 
-/// The value, and the files it comes from.
-fn value_of(replacement: &Replacement, resources: &Resources) -> Result<(Node, Vec<FileId>)> {
+/// A value and where it comes from.
+struct Origin {
+    value: Node,
+    /// Position and path of the field, if the value is all of it.
+    field: Option<(usize, Vec<String>)>,
+    files: Vec<FileId>,
+}
+
+fn value_of(replacement: &Replacement, resources: &Resources) -> Result<Origin> {
     match (&replacement.source, &replacement.source_value) {
         (Some(_), Some(_)) => fail("has both a source and a value"),
-        (None, Some(value)) => Ok((Scalar::untagged(value.clone()).into(), Vec::new())),
+        (None, Some(value)) => {
+            Ok(Origin { value: Scalar::untagged(value.clone()).into(), field: None, files: Vec::new() })
+        }
         (Some(source), None) => {
-            let resource = source_of(source, resources)?;
+            let (at, resource) = source_of(source, resources)?;
             let path = if source.field_path.is_empty() { DEFAULT_FIELD } else { &source.field_path };
+            let parts = split_selecting_path(path, '.');
+            let shown = shows_internals(&parts).then(|| resource.with_internal_annotations());
             let value =
-                lookup(&resource.node, &split_selecting_path(path, '.'))?.filter(|value| !value.is_empty());
+                lookup(&shown.as_ref().unwrap_or(resource).node, &parts)?.filter(|value| !value.is_empty());
             match value {
-                Some(value) => Ok((part_of(value, &source.options)?, resource.files.clone())),
+                Some(value) => Ok(Origin {
+                    value: part_of(value, &source.options)?,
+                    files: resource.files.clone(),
+                    field: source.options.delimiter.is_empty().then_some((at, parts)),
+                }),
                 None => fail(format!("finds no field `{path}` in its source {}", resource.id())),
             }
         }
@@ -153,8 +178,15 @@ fn value_of(replacement: &Replacement, resources: &Resources) -> Result<(Node, V
     }
 }
 
-fn source_of<'r>(source: &Source, resources: &'r Resources) -> Result<&'r Resource> {
-    let mut matches = resources.iter().filter(|resource| ids(resource).any(|id| source.id.selects(&id)));
+/// Whole metadata or annotations come with what kustomize keeps there during a build.
+fn shows_internals(path: &[String]) -> bool {
+    matches!(path, [metadata] if metadata == "metadata")
+        || matches!(path, [metadata, annotations] if metadata == "metadata" && annotations == "annotations")
+}
+
+fn source_of<'r>(source: &Source, resources: &'r Resources) -> Result<(usize, &'r Resource)> {
+    let mut matches =
+        resources.iter().enumerate().filter(|(_, resource)| ids(resource).any(|id| source.id.selects(&id)));
     match (matches.next(), matches.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => fail(format!("finds no source {}", source.id)),

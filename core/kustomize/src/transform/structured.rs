@@ -22,13 +22,17 @@ pub(crate) fn set(object: &mut Node, path: &[String], value: &Node, make: Option
     if !changed.is_ok_and(|count| count > 0) {
         return Ok(false);
     }
+    let mut was_written = false;
     visit(object, &path[..depth], None, &mut |field| {
-        if let Node::Scalar(scalar) = field {
-            scalar.text = written(&inside, &scalar.text)?.into();
+        if let Node::Scalar(scalar) = field
+            && let Some(text) = written(&inside, &scalar.text)?
+        {
+            scalar.text = text.into();
+            was_written = true;
         }
         Ok(())
     })?;
-    Ok(true)
+    Ok(was_written)
 }
 
 /// The first text on the way that holds structure, and where the path goes on in it.
@@ -40,26 +44,26 @@ fn find(object: &Node, path: &[String]) -> Option<(usize, Node)> {
     })
 }
 
-/// Writes the structure as it was written: JSON compact or indented, or YAML in its layout.
-fn written(node: &Node, original: &str) -> Result<String> {
+/// Writes the structure as it was written: JSON compact or indented, or YAML in its layout. Nothing if it has no
+/// JSON form any more.
+fn written(node: &Node, original: &str) -> Result<Option<String>> {
     if !original.trim_start().starts_with(['{', '[']) {
         let Some(layout) = Layout::of(original) else {
             return refuse("a replacement inside a YAML text with comments, anchors or tags");
         };
         return match emit_styled(node, &layout) {
-            Some(text) => Ok(text.trim().to_owned()),
+            Some(text) => Ok(Some(text.trim().to_owned())),
             None => refuse("a replacement inside a YAML text with texts of several lines in `[]` or `{}`"),
         };
     }
-    let unprintable = |source| Problem::Unprintable { object: "the text of the field".to_owned(), source };
-    let value = Value::from_node(node).map_err(unprintable)?;
+    let Ok(value) = Value::from_node(node) else { return Ok(None) };
     let mut out = String::new();
     if original.contains('\n') && original.contains("  ") {
         write_indented(&value, 0, &mut out);
     } else {
         write_json(&value, &mut out);
     }
-    Ok(out)
+    Ok(Some(out))
 }
 
 fn refuse<T>(what: &str) -> Result<T> {

@@ -58,7 +58,7 @@ impl Emitter<'_> {
     }
 
     fn end_line(&mut self) {
-        if !self.out.is_empty() && !self.out.ends_with('\n') {
+        if !self.out.is_empty() && !self.out.ends_with(is_break) {
             self.out.push('\n');
         }
     }

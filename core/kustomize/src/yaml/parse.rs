@@ -336,6 +336,8 @@ impl<'input> Builder<'input> {
             let value = self.node(event, line, depth + 1)?;
             if key.tag == Tag::Merge {
                 merges.push((value, line));
+            } else if key.text == "<<" && self.dialect == Dialect::V3 {
+                // Kustomize drops this key by its name, quoted or not, once it has merged.
             } else {
                 map.entries.push(Entry { key, value });
             }

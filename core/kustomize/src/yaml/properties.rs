@@ -47,7 +47,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn sorted(value: Value) -> Value {
+fn sorted(value: &Value) -> Value {
     Value::from_node(&value.to_exact_node()).expect("what has a JSON form keeps it")
 }
 
@@ -61,7 +61,7 @@ fn read(text: &str) -> Value {
 proptest! {
     #[test]
     fn what_is_printed_is_read_back(value in any_value()) {
-        let value = sorted(value);
+        let value = sorted(&value);
         let mut text = String::new();
         emit(&value, &mut text);
         let again = read(&text);

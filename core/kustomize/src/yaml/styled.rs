@@ -183,10 +183,15 @@ impl Writer<'_> {
 
     fn scalar(&mut self, scalar: &Scalar, indent: usize, is_key: bool) -> Option<()> {
         let text = scalar.text.as_str();
-        let ambiguous = scalar.tag == Tag::String && resolve(text, Dialect::V3) != Implicit::String;
+        let implicit = resolve(text, Dialect::V3);
+        let ambiguous = scalar.tag == Tag::String && implicit != Implicit::String;
+        if let Some(tag) = binding_tag(scalar, implicit) {
+            self.out.push_str(tag);
+            self.out.push(' ');
+        }
         match scalar.style {
             _ if text.contains('\n') && !is_key && scalar.style != Style::DoubleQuoted => {
-                self.literal(text, indent)
+                self.literal(text, indent);
             }
             Style::SingleQuoted => self.quoted(text, '\''),
             Style::DoubleQuoted => self.double_quoted(text)?,
@@ -231,6 +236,21 @@ impl Writer<'_> {
         }
         let ends = text.len() - text.trim_end_matches('\n').len();
         self.out.extend(std::iter::repeat_n('\n', ends));
+    }
+}
+
+/// The tag that has to be written because the text does not say it.
+fn binding_tag(scalar: &Scalar, implicit: Implicit) -> Option<&'static str> {
+    if super::value::implies(implicit, &scalar.tag) {
+        return None;
+    }
+    match scalar.tag {
+        Tag::Null => Some("!!null"),
+        Tag::Bool => Some("!!bool"),
+        Tag::Int => Some("!!int"),
+        Tag::Float => Some("!!float"),
+        Tag::Timestamp => Some("!!timestamp"),
+        _ => None,
     }
 }
 

@@ -30,6 +30,12 @@ pub enum ValueProblem {
         /// The key as it stands in the source.
         key: String,
     },
+    /// Kustomize reads its own JSON as YAML, where a key is at most 1024 characters on one line.
+    #[error("the key that starts with `{start}` is too long or breaks a line")]
+    LongKey {
+        /// How the key starts.
+        start: String,
+    },
     /// JSON has no infinity and no NaN.
     #[error("the number `{text}` has no JSON form")]
     Number {
@@ -79,6 +85,14 @@ impl Value {
     }
 
     fn from_key(key: &Scalar) -> Result<Text, ValueProblem> {
+        /// What go-yaml's scanner keeps in mind while it waits for the colon.
+        const LONGEST_KEY: usize = 1024;
+        if key.text.len() > LONGEST_KEY / 6 || key.text.contains(NEXT_LINE) {
+            let written = key.text.chars().map(json_length).sum::<usize>() + "\"\"".len();
+            if written > LONGEST_KEY || key.text.contains(NEXT_LINE) {
+                return Err(ValueProblem::LongKey { start: key.text.chars().take(20).collect() });
+            }
+        }
         match Self::from_scalar(key)? {
             Self::String(text) => Ok(text),
             _ => Err(ValueProblem::Key { key: key.text.to_string() }),
@@ -92,12 +106,16 @@ impl Value {
             Tag::Binary => decoded_base64(&scalar.text)
                 .ok_or_else(|| ValueProblem::Tag { text: scalar.text.to_string(), tag: "base64" })
                 .and_then(|bytes| Self::text(String::from_utf8_lossy(&bytes).into())),
-            _ if !scalar.explicit && !scalar.is_plain() => Self::text(scalar.text.clone()),
+            Tag::None if !scalar.is_plain() => Self::text(scalar.text.clone()),
             Tag::None => Self::from_implicit(scalar, resolve(&scalar.text, Dialect::V3)),
             tag => {
                 // Only v2 tags the booleans of YAML 1.1 as such, so reading them with it decides nothing anew.
                 let dialect = if *tag == Tag::Bool { Dialect::V2 } else { Dialect::V3 };
                 let implicit = resolve(&scalar.text, dialect);
+                // A tag that the text implies is not printed, and then quotes make it a string.
+                if !scalar.explicit && !scalar.is_plain() && implies(implicit, tag) {
+                    return Self::text(scalar.text.clone());
+                }
                 Self::from_implicit(scalar, cast(implicit, tag).ok_or_else(|| mismatch(scalar))?)
             }
         }
@@ -132,7 +150,10 @@ impl Value {
     fn text(text: Text) -> Result<Self, ValueProblem> {
         match text.chars().find(|&character| is_refused_by_reader(character)) {
             Some(refused) => Err(ValueProblem::Control { code: u32::from(refused) }),
-            None if text.contains(NEXT_LINE) => Ok(Self::String(with_folded_next_lines(&text).into())),
+            None if text.contains(NEXT_LINE) => match with_folded_next_lines(&text) {
+                Some(folded) => Ok(Self::String(folded.into())),
+                None => Err(ValueProblem::Control { code: u32::from(NEXT_LINE) }),
+            },
             None => Ok(Self::String(text)),
         }
     }
@@ -190,14 +211,22 @@ fn string_scalar(text: Text) -> Scalar {
     Scalar { text, tag: Tag::String, style, ..Scalar::default() }
 }
 
+/// Whether the text alone resolves to the tag.
+pub(super) fn implies(implicit: Implicit, tag: &Tag) -> bool {
+    matches!(
+        (tag, implicit),
+        (Tag::Null, Implicit::Null)
+            | (Tag::Bool, Implicit::Bool(_))
+            | (Tag::Int, Implicit::Int(_) | Implicit::Unsigned(_))
+            | (Tag::Float, Implicit::Float(_))
+            | (Tag::Timestamp, Implicit::Timestamp)
+    )
+}
+
 /// Applies a tag to what the text resolved to; only an integer may stand for another type (a float).
 fn cast(implicit: Implicit, tag: &Tag) -> Option<Implicit> {
     match (tag, implicit) {
-        (Tag::Null, Implicit::Null)
-        | (Tag::Bool, Implicit::Bool(_))
-        | (Tag::Int, Implicit::Int(_) | Implicit::Unsigned(_))
-        | (Tag::Float, Implicit::Float(_))
-        | (Tag::Timestamp, Implicit::Timestamp) => Some(implicit),
+        (tag, implicit) if implies(implicit, tag) => Some(implicit),
         #[expect(clippy::cast_precision_loss, reason = "go-yaml converts the same way")]
         (Tag::Float, Implicit::Int(int)) => Some(Implicit::Float(int as f64)),
         _ => None,
@@ -220,20 +249,38 @@ fn mismatch(scalar: &Scalar) -> ValueProblem {
 const NEXT_LINE: char = '\u{85}';
 
 /// What the YAML reader makes of raw line ends in a quoted text: one is a space, more are one fewer.
-fn with_folded_next_lines(text: &str) -> String {
+///
+/// Nothing if a line of it would be the separator of documents.
+fn with_folded_next_lines(text: &str) -> Option<String> {
     let mut folded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(NEXT_LINE) {
-        folded.push_str(rest[..at].trim_end_matches([' ', '\t']));
-        let after = rest[at..].trim_start_matches([NEXT_LINE, ' ', '\t']);
-        let breaks = rest[at..rest.len() - after.len()].matches(NEXT_LINE).count();
-        match breaks {
+        folded.push_str(rest[..at].trim_end_matches(' '));
+        let separates = |line: &str| {
+            let behind = line.strip_prefix("---").or_else(|| line.strip_prefix("..."));
+            behind.is_some_and(|behind| behind.starts_with([' ', NEXT_LINE]))
+        };
+        let after = rest[at..].trim_start_matches([NEXT_LINE, ' ']);
+        let blank = &rest[at..rest.len() - after.len()];
+        if blank.ends_with(NEXT_LINE) && separates(after) {
+            return None;
+        }
+        match blank.matches(NEXT_LINE).count() {
             1 => folded.push(' '),
             more => folded.extend(std::iter::repeat_n('\n', more - 1)),
         }
         rest = after;
     }
-    folded + rest
+    Some(folded + rest)
+}
+
+/// How many characters Go's JSON writer needs for one.
+fn json_length(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => 6,
+        _ => 1,
+    }
 }
 
 /// The characters that JSON passes on as they are and the YAML reader then refuses.

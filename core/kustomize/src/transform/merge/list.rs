@@ -23,13 +23,13 @@ impl<'s> Merger<'s> {
             });
         };
         match (dest, patch) {
-            (Side::Value(dest), Side::Missing) => self.keyed(dest, &[], merge),
+            (Side::Value(dest), Side::Missing) => self.keyed(dest, Some(&[]), merge),
             (Side::Value(dest), Side::Value(mut patch)) => match take_directive(&mut patch)? {
                 Directive::Delete => Ok(None),
-                Directive::Replace => self.keyed(patch, &[], merge),
-                Directive::Merge => self.keyed(dest, &patch, merge),
+                Directive::Replace => self.keyed(patch, None, merge),
+                Directive::Merge => self.keyed(dest, Some(&patch), merge),
             },
-            (_, Side::Value(patch)) => self.keyed(Vec::new(), &patch, merge),
+            (_, Side::Value(patch)) => self.keyed(patch, None, merge),
             _ => Ok(None),
         }
     }
@@ -38,32 +38,35 @@ impl<'s> Merger<'s> {
         let Some(merge) = &schema.list else { return Ok(Some(Node::List(list))) };
         match take_directive(&mut list)? {
             Directive::Delete => Ok(None),
-            _ => self.keyed(Vec::new(), &list, merge),
+            _ => self.keyed(list, None, merge),
         }
     }
 
     /// Merges two lists by keys: elements of the patch first, in its order, then what is left of the list.
-    fn keyed(self, mut dest: Vec<Node>, patch: &[Node], merge: &ListMerge<'s>) -> Result<Option<Node>> {
+    ///
+    /// Without a patch the list was taken over from it, and is merged with itself as kyaml does.
+    fn keyed(
+        self,
+        mut dest: Vec<Node>,
+        patch: Option<&[Node]>,
+        merge: &ListMerge<'s>,
+    ) -> Result<Option<Node>> {
         let keys: Vec<Text> = if merge.keys.is_empty() { vec![Text::default()] } else { merge.keys.clone() };
-        let mut all = distinct_values(patch, &dest, &merge.keys);
+        let mut all = distinct_values(patch.unwrap_or(&dest), &dest, &merge.keys);
         if keys.len() > 1 {
             unify(&mut all);
         }
-        let elements = FieldSchema { value: merge.elements, list: None };
         let mut merged: Vec<Node> = Vec::new();
         let mut valid_keys = keys.clone();
         for values in &all {
             let (used_keys, used_values) = used_in(&all, values, &keys);
             let at = find(&dest, &used_keys, &used_values);
-            let change = find(patch, &used_keys, &used_values).map(|at| patch[at].clone());
-            // An element that is to be replaced is found again below, and then stays: so it is in kyaml.
-            let in_place = at.filter(|_| !change.as_ref().is_some_and(is_replacement));
-            let value = self.walk(at.map(|at| dest[at].clone()), change, &elements)?;
+            let (value, in_place) = self.element(&dest, at, patch, (&used_keys, &used_values), merge)?;
             match value.filter(|value| !value.is_null() && !is_empty_map(value)) {
                 None => set(&mut dest, None, &used_keys, &used_values)?,
                 Some(mut element) => {
                     complete_keys(&mut element, &used_keys, &used_values);
-                    if let Some(at) = in_place {
+                    if let Some(at) = at.filter(|_| in_place) {
                         dest[at] = element.clone();
                     }
                     set(&mut merged, Some(element), &used_keys, &used_values)?;
@@ -76,6 +79,27 @@ impl<'s> Merger<'s> {
         }
         append(&mut merged, dest, &valid_keys)?;
         Ok(Some(Node::List(merged)))
+    }
+
+    /// One merged element, and whether it is the one of the list, changed. An element that the patch replaces is
+    /// not: it is found again later, and then stays. So it is in kyaml.
+    fn element(
+        self,
+        dest: &[Node],
+        at: Option<usize>,
+        patch: Option<&[Node]>,
+        (keys, values): (&[Text], &[Text]),
+        merge: &ListMerge<'s>,
+    ) -> Result<(Option<Node>, bool)> {
+        let elements = FieldSchema { value: merge.elements, list: None };
+        let old = at.map(|at| dest[at].clone());
+        let Some(patch) = patch else {
+            let adopted = old.map(|element| self.adopt(element, &elements)).transpose()?;
+            return Ok((adopted.flatten(), true));
+        };
+        let change = find(patch, keys, values).map(|at| patch[at].clone());
+        let in_place = !change.as_ref().is_some_and(is_replacement);
+        Ok((self.walk(old, change, &elements)?, in_place))
     }
 }
 
