@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod testbed;
+pub mod world;
 
 #[cfg(test)]
 mod edges;

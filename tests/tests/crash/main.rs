@@ -1,0 +1,1 @@
+//! The runner is killed, and the next start finishes what it began.

@@ -1,0 +1,3 @@
+//! The whole runner on simulated nodes.
+
+mod deploy;
