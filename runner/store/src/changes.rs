@@ -1,6 +1,7 @@
 //! Waiting for a change of the store, whichever process makes it.
 
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, watch};
@@ -9,8 +10,14 @@ use tokio::time::{sleep, timeout_at};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// How often the database is asked whether another process wrote: a missed beat costs this much, a look costs microseconds.
+/// How often a waiter looks whether another process wrote.
 const LOOK: Duration = Duration::from_millis(25);
+
+/// How long the database is not asked while its log lies still. The log alone would do; this is for file systems that keep no time.
+const ASK: Duration = Duration::from_secs(1);
+
+/// A log that was written just now may be written again without its time changing: the kernel's clock for files ticks every few milliseconds.
+const SETTLED: Duration = Duration::from_millis(50);
 
 /// Counts the commits of all processes. On the writing connection it does not move for that connection's own commits, which are
 /// announced here without asking.
@@ -24,6 +31,7 @@ pub struct Seen(u64);
 #[derive(Debug)]
 pub(crate) struct Changes {
     count: watch::Sender<u64>,
+    log: PathBuf,
     outside: Mutex<Outside>,
 }
 
@@ -31,14 +39,27 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 struct Outside {
     version: i64,
-    looked_at: Instant,
+    asked_at: Instant,
+    /// When the write-ahead log had been written, and its size.
+    stamp: Option<(SystemTime, u64)>,
+}
+
+impl Outside {
+    /// Whether nobody can have written since the database was asked. Reading a file's time costs a hundredth of asking.
+    fn is_still(&self, stamp: Option<(SystemTime, u64)>) -> bool {
+        let has_settled =
+            stamp.is_some_and(|(written, _)| written.elapsed().is_ok_and(|elapsed| elapsed > SETTLED));
+        has_settled && self.stamp == stamp && self.asked_at.elapsed() < ASK
+    }
 }
 
 impl Changes {
-    pub(crate) async fn start(writer: &SqlitePool) -> Result<Self, StoreError> {
+    pub(crate) async fn start(writer: &SqlitePool, database: &Path) -> Result<Self, StoreError> {
         let version = sqlx::query_scalar(DATA_VERSION).fetch_one(writer).await?;
-        let outside = Mutex::new(Outside { version, looked_at: Instant::now() });
-        Ok(Self { count: watch::Sender::new(1), outside })
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        let outside = Mutex::new(Outside { version, asked_at: Instant::now(), stamp: None });
+        Ok(Self { count: watch::Sender::new(1), log: log.into(), outside })
     }
 
     /// Tells that this process wrote.
@@ -46,14 +67,16 @@ impl Changes {
         self.count.send_modify(|count| *count += 1);
     }
 
-    /// Looks whether another process wrote, unless another waiter has just looked.
+    /// Looks whether another process wrote, unless another waiter is looking.
     async fn look(&self, writer: &SqlitePool) -> Result<(), StoreError> {
         let Ok(mut outside) = self.outside.try_lock() else { return Ok(()) };
-        if outside.looked_at.elapsed() < LOOK / 2 {
+        // Before asking: what is written after this is seen by the next look.
+        let stamp = self.log.metadata().ok().and_then(|log| Some((log.modified().ok()?, log.len())));
+        if outside.is_still(stamp) {
             return Ok(());
         }
         let version = sqlx::query_scalar(DATA_VERSION).fetch_one(writer).await?;
-        outside.looked_at = Instant::now();
+        (outside.asked_at, outside.stamp) = (Instant::now(), stamp);
         if outside.version != version {
             outside.version = version;
             self.announce();

@@ -21,8 +21,9 @@ use crate::inbox::{Incoming, Taken, insert};
 use crate::kill::Operation;
 use crate::store::{Store, file_error, lock_file, make_private_dir};
 
-/// How often a waiting receiver looks for sessions that have died; what they had in hand returns this late at most.
-const REAP: Duration = Duration::from_millis(100);
+/// How often a waiting receiver looks for sessions that have died; what they had in hand returns this late at most. A new session looks
+/// with its first call.
+const REAP: Duration = Duration::from_millis(500);
 
 /// A tag is a row's number and which hand-out of it: a token of an earlier hand-out is stale even in the same session.
 const ATTEMPT_SHIFT: u32 = 40;

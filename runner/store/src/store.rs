@@ -83,7 +83,7 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENTS);
         let readers = pool(2).connect_lazy_with(reading);
-        let changes = Changes::start(&writer).await?;
+        let changes = Changes::start(&writer, &database).await?;
 
         let inner = Inner { dir: dir.to_owned(), writer, readers, key, changes, intake: Intake::default() };
         Ok(Self { inner: Arc::new(inner) })

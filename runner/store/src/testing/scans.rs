@@ -83,7 +83,7 @@ async fn a_hundred_thousand_parked_runs_are_a_row_each() {
     assert!(store.claim(&leadership, at(0), TTL).await.unwrap().is_none());
     assert_eq!(store.wake_due(at(1000)).await.unwrap(), 0);
     assert_eq!(
-        store.next_due().await.unwrap().map(|due| due.as_microsecond()),
+        store.next_due().await.unwrap().map(jiff::Timestamp::as_microsecond),
         Some(at(1000).as_microsecond() + 1)
     );
 
