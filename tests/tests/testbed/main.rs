@@ -56,6 +56,21 @@ fn a_stateful_set_becomes_ready_with_its_volumes() {
 }
 
 #[test]
+fn a_claim_can_be_refused() {
+    let space = Bed::shared().namespace();
+    space.apply(
+        &DATABASE.replace(
+            "{name: data}\n    spec",
+            "{name: data, annotations: {testbed/fault: refused}}\n    spec",
+        ),
+    );
+    wait_for_event(&space, "ProvisioningFailed");
+    let phase =
+        space.kubectl(&["get", "pvc", "data-db-0", "--output=jsonpath={.status.phase}"]).expect_success();
+    assert_eq!(phase, "Pending");
+}
+
+#[test]
 fn a_changed_image_alone_makes_an_update_fail() {
     let space = Bed::shared().namespace();
     space.apply(&deployment("", ""));

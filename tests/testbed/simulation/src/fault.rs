@@ -122,11 +122,11 @@ impl Request {
             fault,
             container: annotation(pod, "container").map(str::to_owned),
             exit_code: number(pod, "exit-code")?,
-            seconds: number::<f64>(pod, "seconds")?.map(Duration::from_secs_f64),
+            seconds: number(pod, "seconds")?.map(duration).transpose()?,
             times: number(pod, "times")?,
             log: annotation(pod, "log").map(str::to_owned),
             keeps_recorded_times: annotation(pod, "pace") == Some("recorded"),
-            speed: number(pod, "speed")?,
+            speed: number(pod, "speed")?.map(speed).transpose()?,
         })
     }
 
@@ -147,4 +147,14 @@ fn number<N: std::str::FromStr>(pod: &Pod, name: &str) -> Result<Option<N>, Stri
     annotation(pod, name)
         .map(|text| text.parse().map_err(|_| format!("testbed/{name}: `{text}` is not a number")))
         .transpose()
+}
+
+fn duration(seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| format!("testbed/seconds: {error}"))
+}
+
+/// Far outside of this, moments would not fit into a duration.
+fn speed(times: f64) -> Result<f64, String> {
+    let is_usable = (0.01..=1000.0).contains(&times);
+    is_usable.then_some(times).ok_or(format!("testbed/speed: {times} is not between 0.01 and 1000"))
 }

@@ -137,7 +137,7 @@ impl PodWorker {
 
     /// How many times faster than recorded this pod lives: a moment is real time multiplied by it.
     pub fn speed(&self) -> f64 {
-        self.request.speed.filter(|speed| *speed > 0.0).unwrap_or(1.0)
+        self.request.speed.unwrap_or(1.0)
     }
 
     pub fn pod(&self) -> &Pod {

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use futures::{StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher::{self, Event as Change};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
@@ -59,14 +60,42 @@ async fn serve_claims(client: Client, folder: PathBuf) {
         watcher::watcher(Api::<PersistentVolumeClaim>::all(client.clone()), watcher::Config::default());
     pin_mut!(claims);
     while let Some(event) = claims.next().await {
-        let Ok(Event::Apply(claim) | Event::InitApply(claim)) = event else { continue };
+        let Ok(Change::Apply(claim) | Change::InitApply(claim)) = event else { continue };
         let is_pending =
             claim.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
         let Some(node) = claim.annotations().get(SELECTED_NODE).filter(|_| is_pending) else { continue };
-        if let Err(error) = make_volume(&client, &folder, &claim, node).await {
+        let made = match claim.annotations().get("testbed/fault") {
+            Some(_) => refuse(&client, &claim).await,
+            None => make_volume(&client, &folder, &claim, node).await,
+        };
+        if let Err(error) = made {
             tracing::warn!(claim = claim.name_any(), error, "provisioning");
         }
     }
+}
+
+/// Says what a provisioner says that has no room left.
+async fn refuse(client: &Client, claim: &PersistentVolumeClaim) -> Result<(), String> {
+    let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default();
+    let now = Timestamp::from_second(Timestamp::now().as_second()).map_err(|error| error.to_string())?;
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": { "name": format!("{}.refused", claim.name_any()), "namespace": claim.namespace() },
+        "involvedObject": {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.namespace(),
+            "name": claim.name_any(), "uid": claim.uid(),
+        },
+        "type": "Warning", "reason": "ProvisioningFailed", "count": 1, "firstTimestamp": now, "lastTimestamp": now,
+        "source": { "component": MANAGER }, "reportingComponent": MANAGER, "reportingInstance": MANAGER,
+        "message": format!(
+            "failed to provision volume with StorageClass \"{class}\": rpc error: code = ResourceExhausted desc = \
+             failed to create volume: volume size limit reached"
+        ),
+    });
+    let events: Api<Event> = Api::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+    let name = format!("{}.refused", claim.name_any());
+    let applied = events.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(event)).await;
+    applied.map(drop).map_err(|error| error.to_string())
 }
 
 async fn make_volume(
@@ -139,7 +168,7 @@ async fn remove_released(client: Client, folder: PathBuf) {
     let events = watcher::watcher(volumes.clone(), watcher::Config::default());
     pin_mut!(events);
     while let Some(event) = events.next().await {
-        let Ok(Event::Apply(volume) | Event::InitApply(volume)) = event else { continue };
+        let Ok(Change::Apply(volume) | Change::InitApply(volume)) = event else { continue };
         let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
         let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
         let is_ours = volume.annotations().get(PROVISIONED_BY);
