@@ -5,4 +5,6 @@ pub mod testbed;
 pub mod world;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod edges;
