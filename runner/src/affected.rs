@@ -13,7 +13,7 @@ use crate::stop::Cause;
 /// The environments that get a run, by name.
 ///
 /// What changed is read from the repository where it can be, because a forge shortens long lists; else from the event.
-pub async fn environments(
+pub fn environments(
     engine: &Engine,
     control: &DeployControl,
     before: Option<&Commit>,
@@ -23,7 +23,7 @@ pub async fn environments(
     let files =
         changed(engine, before, after).or_else(|| told.map(|told| told.all().map(str::to_owned).collect()));
     let policy_before = match before {
-        Some(before) => engine.control(before).await.ok(),
+        Some(before) => engine.control(before).ok(),
         None => None,
     };
     let mut sources = BTreeMap::new();

@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// The policy as of a commit.
-    pub async fn control(&self, commit: &Commit) -> Result<Arc<DeployControl>, Cause> {
+    pub fn control(&self, commit: &Commit) -> Result<Arc<DeployControl>, Cause> {
         if let Some(known) = self.controls.lock().expect("no holder panics").get(commit) {
             return Ok(Arc::clone(known));
         }
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     /// The objects of an environment's overlay at a commit, each with the files that made it.
-    pub async fn render(
+    pub fn render(
         &self,
         environment: &EnvironmentName,
         policy: &EnvironmentPolicy,
@@ -195,12 +195,12 @@ impl Engine {
 
     /// The cluster of an environment: through the kubeconfig that the configuration names for it, else through the provider of its overlay.
     pub async fn connect(&self, environment: &EnvironmentName, commit: &Commit) -> Result<Cluster, Stop> {
-        let (provider, cluster) = self.provider_of(environment, commit).await.map_err(Stop::Refuse)?;
+        let (provider, cluster) = self.provider_of(environment, commit).map_err(Stop::Refuse)?;
         let kubeconfig = provider.connect(&cluster).await.map_err(|error| provider_stop(&error))?;
         Ok(Cluster::connect(&kubeconfig).await?)
     }
 
-    async fn provider_of(
+    fn provider_of(
         &self,
         environment: &EnvironmentName,
         commit: &Commit,
@@ -213,7 +213,7 @@ impl Engine {
                 .expect("the kubeconfig provider is always built in");
             return Ok((Arc::clone(provider), cluster));
         }
-        let control = self.control(commit).await?;
+        let control = self.control(commit)?;
         let policy = control
             .environments
             .get(environment)
@@ -247,7 +247,7 @@ impl Engine {
             permitted: true,
             until: None,
         });
-        Ok(Decisions { approvals, window_override, ..self.decisions_about(&run.environment).await? })
+        Ok(Decisions { window_override, approvals, ..self.decisions_about(&run.environment).await? })
     }
 
     /// What people decided about an environment, apart from any run.

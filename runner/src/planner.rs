@@ -36,7 +36,7 @@ pub async fn plan(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreE
             }
         }
         Plan::Runs(_) => {
-            engine.store.ignore_event(event.inbox, "it changes nothing that is deployed").await?
+            engine.store.ignore_event(event.inbox, "it changes nothing that is deployed").await?;
         }
         Plan::Nothing(reason) => engine.store.ignore_event(event.inbox, &reason).await?,
     }
@@ -45,17 +45,15 @@ pub async fn plan(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreE
 
 async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> {
     let planned = match &event.data {
-        EventData::Push(push) => plan_push(engine, push).await,
+        EventData::Push(push) => plan_push(engine, push),
         EventData::DeployRequested(request) => plan_deploy(engine, request),
         EventData::RollbackRequested(request) => return plan_rollback(engine, request).await,
         EventData::ApprovalGiven(approval) => return approve(engine, approval).await,
-        EventData::ClusterReady(ready) => plan_ready(engine, ready).await,
+        EventData::ClusterReady(ready) => plan_ready(engine, ready),
         EventData::ScheduleFired(fired) => {
-            plan_automatic(engine, &fired.environment, &format!("timer {}", fired.schedule.as_str())).await
+            plan_automatic(engine, &fired.environment, &format!("timer {}", fired.schedule.as_str()))
         }
-        EventData::DriftDetected(drift) => {
-            plan_automatic(engine, &drift.environment, &drift_in_words(drift)).await
-        }
+        EventData::DriftDetected(drift) => plan_automatic(engine, &drift.environment, &drift_in_words(drift)),
         EventData::ClusterRequested(request) => Ok(Plan::Nothing(no_clusters(engine, request))),
         EventData::PullRequest(_) => Ok(Plan::Nothing(
             "pull requests are checked by `windlass check --at HEAD`, never applied".to_owned(),
@@ -68,20 +66,19 @@ async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> 
 }
 
 /// A push becomes a run for each environment of its branch whose files it touches.
-async fn plan_push(engine: &Engine, push: &Push) -> Result<Plan, Cause> {
+fn plan_push(engine: &Engine, push: &Push) -> Result<Plan, Cause> {
     let Some(branch) = push.reference.branch() else {
         return Ok(Plan::Nothing(format!("`{}` is not a branch", push.reference.as_str())));
     };
     let after = Commit::from(&push.after);
-    let control = engine.control(&after).await?;
+    let control = engine.control(&after)?;
     let concerned: BTreeSet<EnvironmentName> = control.of_branch(branch).cloned().collect();
     if concerned.is_empty() {
         return Ok(Plan::Nothing(format!("no environment follows the branch `{branch}`")));
     }
     let before = push.before.as_ref().map(Commit::from);
     let affected =
-        crate::affected::environments(engine, &control, before.as_ref(), &after, push.changed.as_ref())
-            .await?;
+        crate::affected::environments(engine, &control, before.as_ref(), &after, push.changed.as_ref())?;
     let subject = subject(engine, &after);
     let requester = push
         .author
@@ -179,14 +176,14 @@ async fn approve(engine: &Engine, given: &ApprovalGiven) -> Result<Plan, StoreEr
     })
 }
 
-async fn plan_ready(engine: &Engine, ready: &ClusterReady) -> Result<Plan, Cause> {
-    plan_automatic(engine, &ready.environment, &format!("cluster {} is ready", ready.cluster)).await
+fn plan_ready(engine: &Engine, ready: &ClusterReady) -> Result<Plan, Cause> {
+    plan_automatic(engine, &ready.environment, &format!("cluster {} is ready", ready.cluster))
 }
 
 /// What deploys by itself without a push takes the head of the environment's branch.
-async fn plan_automatic(engine: &Engine, environment: &EnvironmentName, why: &str) -> Result<Plan, Cause> {
+fn plan_automatic(engine: &Engine, environment: &EnvironmentName, why: &str) -> Result<Plan, Cause> {
     let head = engine.source.resolve(None).map_err(|error| source_cause(&error))?;
-    let control = engine.control(&head).await?;
+    let control = engine.control(&head)?;
     let branch = branch_of(&control, environment)?;
     let commit = engine.source.resolve(Some(&branch)).unwrap_or(head);
     Ok(Plan::Runs(vec![NewRun {

@@ -51,12 +51,12 @@ pub struct PlannedObject {
 
 /// Plans a deploy of a commit.
 pub async fn plan(engine: &Engine, environment: &EnvironmentName, commit: &Commit) -> Result<Preview, Cause> {
-    let control = engine.control(commit).await?;
+    let control = engine.control(commit)?;
     let policy = control
         .environments
         .get(environment)
         .ok_or_else(|| unknown_environment(&control, environment.as_str()))?;
-    let release = ReleaseContent { objects: engine.render(environment, policy, commit).await? };
+    let release = ReleaseContent { objects: engine.render(environment, policy, commit)? };
     let digest = Digest::of(&release.to_bytes());
     let cluster = engine.connect(environment, commit).await.map_err(crate::stop::Stop::into_cause)?;
     let (sealed, _) =
@@ -103,7 +103,7 @@ pub async fn gate(
     trigger: Trigger,
     now: Timestamp,
 ) -> Result<GateAnswer, Cause> {
-    let control = engine.control(commit).await?;
+    let control = engine.control(commit)?;
     let policy = control
         .environments
         .get(environment)

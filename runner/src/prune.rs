@@ -27,9 +27,9 @@ pub fn plan(marker: Option<&Marker>, planned: &[Planned], policy: &EnvironmentPo
     let gone = marker.into_iter().flat_map(|marker| &marker.inventory);
     for item in gone.filter(|item| !planned.iter().any(|plan| plan.reference == item.object)) {
         if is_kept(&item.object, policy) {
-            removal.keep.push(item.clone())
+            removal.keep.push(item.clone());
         } else {
-            removal.delete.push(item.clone())
+            removal.delete.push(item.clone());
         }
     }
     removal.delete.sort_by(|one, other| other.object.cmp(&one.object));
@@ -69,7 +69,7 @@ async fn uid_if_ours(cluster: &Cluster, reference: &ObjectRef) -> Result<Option<
     let view = object.as_ref().map(ObjectView::new);
     Ok(view
         .filter(|view| view.annotation(DIGEST_ANNOTATION).is_some())
-        .and_then(|view| view.uid())
+        .and_then(ObjectView::uid)
         .map(str::to_owned))
 }
 

@@ -1,6 +1,6 @@
 //! Watching a release become ready: the cluster's reports go into the pure [`Rollout`], and what it decides comes out.
 //!
-//! Also frees StatefulSets that wait for a pod of a revision that nobody wants any more (kubernetes/kubernetes#67250).
+//! Also frees `StatefulSet`s that wait for a pod of a revision that nobody wants any more (kubernetes/kubernetes#67250).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -127,7 +127,7 @@ fn waiting_on(rollout: &Rollout) -> Option<String> {
     Some(format!("{}{place}: {}", waiting.object, waiting.reason))
 }
 
-/// The StatefulSets in sight and the pods they own, as last reported.
+/// The `StatefulSet`s in sight and the pods they own, as last reported.
 #[derive(Debug, Default)]
 struct Cast {
     sets: BTreeMap<ObjectRef, Value>,

@@ -16,7 +16,7 @@ use windlass_core::object::ObjectRef;
 use windlass_core::policy::control::EnvironmentPolicy;
 use windlass_core::release::NoTarget;
 use windlass_core::run::{Outcome, RunState, Stage, Step, Trigger};
-use windlass_store::{Change, Claim, Hold, Lease, Reason, RunRow, StageRecord, StoreError};
+use windlass_store::{Change, Claim, Hold, Lease, Reason, RunRow, StageRecord, StoreError, Waker};
 
 use crate::engine::Engine;
 use crate::journal;
@@ -28,8 +28,8 @@ use crate::stages::render::{ReleaseContent, RenderRecord, load, service_of};
 use crate::stop::{Cause, Failure, Held, Stop};
 use crate::worker::CLAIM_TTL;
 
-/// A claim is trusted this much less than it holds, so that a write that was allowed has ended when somebody else may begin.
-const TRUST_MARGIN: Duration = Duration::from_secs(5);
+/// A claim is trusted five seconds less than it holds, so that a write that was allowed has ended when somebody else may begin.
+const TRUSTED_FOR: Duration = CLAIM_TTL.saturating_sub(Duration::from_secs(5));
 
 /// A held run that nobody lets go on ends after thirty days.
 const HELD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
@@ -78,7 +78,7 @@ impl Run {
             watching: None,
             journal,
             cluster: None,
-            trusted_until: watch::Sender::new(Instant::now() + CLAIM_TTL - TRUST_MARGIN),
+            trusted_until: watch::Sender::new(Instant::now() + TRUSTED_FOR),
         })
     }
 
@@ -260,6 +260,12 @@ impl Run {
             .await?)
     }
 
+    /// Whether the run was parked until its time ran out.
+    pub fn has_expired(&self) -> bool {
+        self.row().state == RunState::Queued
+            && self.row().woken.as_ref().is_some_and(|woken| woken.by == Waker::Expired)
+    }
+
     /// Whether what is live is not good: this run goes back, or mends a release that failed.
     pub async fn follows_a_failure(&self) -> Result<bool, Stop> {
         let releases = self.engine.store.releases(self.environment()).await?;
@@ -275,8 +281,8 @@ impl Run {
     }
 
     /// The policy of the run's environment.
-    pub async fn policy(&self) -> Result<EnvironmentPolicy, Stop> {
-        let control = self.engine.control(self.commit()).await.map_err(Stop::Refuse)?;
+    pub fn policy(&self) -> Result<EnvironmentPolicy, Stop> {
+        let control = self.engine.control(self.commit()).map_err(Stop::Refuse)?;
         let policy = control.environments.get(self.environment());
         policy
             .cloned()
@@ -314,7 +320,7 @@ impl Run {
                 tokio::time::sleep(CLAIM_TTL / 3).await;
                 let asked = Instant::now();
                 match store.renew(&mut claim, engine.now(), CLAIM_TTL).await {
-                    Ok(()) => trusted_until.send_replace(asked + CLAIM_TTL - TRUST_MARGIN),
+                    Ok(()) => trusted_until.send_replace(asked + TRUSTED_FOR),
                     Err(error) if error.class() == FailureClass::Transient => continue,
                     Err(error) => return error,
                 };

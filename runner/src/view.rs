@@ -157,10 +157,7 @@ fn last<T: DeserializeOwned>(journal: &[StageRecord], stage: Stage) -> Option<T>
 
 /// The diagnosis of the stage that failed.
 fn diagnosis(journal: &[StageRecord]) -> Option<Box<Diagnosis>> {
-    journal
-        .iter()
-        .find_map(|record| crate::run::failure_of(record))
-        .and_then(|failure: Failure| failure.diagnosis)
+    journal.iter().find_map(crate::run::failure_of).and_then(|failure: Failure| failure.diagnosis)
 }
 
 /// The word of a state as it is shown, with its shape: never by colour alone.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use windlass_core::failure::RUN_RETRIES;
 use windlass_core::name::RunId;
-use windlass_core::queue::{Queue as _, Verdict};
+use windlass_core::queue::Queue as _;
 use windlass_core::run::{Outcome, RunState};
 use windlass_store::{Claim, Leadership, Seen, StoreError};
 
@@ -100,13 +100,7 @@ async fn take_over(engine: &Engine) -> Result<(), StoreError> {
                 return Ok(());
             }
         };
-        for delivery in deliveries {
-            crate::intake::take_over(engine, &delivery.message).await?;
-            if let Err(error) = engine.queue.settle(&delivery.token, Verdict::Taken).await {
-                // The event is ours already; it will come again and be recognised.
-                tracing::warn!(error = %crate::stop::chain(&error), "a delivery could not be settled");
-            }
-        }
+        crate::intake::take_over(engine, deliveries).await?;
     }
 }
 
@@ -141,6 +135,10 @@ async fn carry_claimed(engine: Arc<Engine>, claim: Claim) -> Result<(), StoreErr
     };
     if poisoned {
         return end_poisoned(&mut run).await;
+    }
+    if run.has_expired() {
+        let cause = Cause::new("expired", "nobody let it go on within thirty days");
+        return run.end(Outcome::Cancelled, cause).await;
     }
     let heartbeat = run.heartbeat();
     let result = tokio::select! {

@@ -51,11 +51,11 @@ impl World {
     /// Writes windlass.toml.
     pub fn configure(&self, kubeconfig: &Path) {
         let mut text = format!(
-            "data_dir = {:?}\n[verify]\nsoak = \"1s\"\n[identity]\nname = \"ada\"\n",
-            self.data_dir()
+            "data_dir = \"{}\"\n[verify]\nsoak = \"1s\"\n[identity]\nname = \"ada\"\n",
+            self.data_dir().display()
         );
         for environment in ["dev", "test", "prod", "local"] {
-            writeln!(text, "[clusters.{environment}]\nkubeconfig = {kubeconfig:?}")
+            writeln!(text, "[clusters.{environment}]\nkubeconfig = \"{}\"", kubeconfig.display())
                 .expect("writing to a string cannot fail");
         }
         std::fs::write(self.folder.path().join("windlass.toml"), text).expect("the configuration is written");

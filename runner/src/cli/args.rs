@@ -33,7 +33,7 @@ pub struct Global {
     /// Text for people, or JSON
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub output: Format,
-    /// Which log lines go to stderr, in the syntax of RUST_LOG [default: warn]
+    /// Which log lines go to stderr, in the syntax of `RUST_LOG` [default: warn]
     #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_LOG")]
     pub log: Option<String>,
     /// How log lines look
@@ -106,7 +106,7 @@ pub struct Render {
     /// Render a commit, branch or tag instead of the files as they are
     #[arg(long, value_name = "COMMIT", requires = "env")]
     pub at: Option<String>,
-    /// As kustomize: LoadRestrictionsRootOnly or LoadRestrictionsNone
+    /// As kustomize: `LoadRestrictionsRootOnly` or `LoadRestrictionsNone`
     #[arg(long, value_name = "RULE", default_value = "LoadRestrictionsRootOnly")]
     pub load_restrictor: String,
     /// As kustomize: legacy or none
@@ -190,7 +190,7 @@ pub enum Events {
 /// Example: windlass events send push.json
 #[derive(Debug, Args)]
 pub struct SendEvent {
-    /// A CloudEvent as JSON, - for stdin
+    /// A cloud event as JSON, - for stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -52,7 +52,7 @@ impl Context {
     }
 
     /// An event of this command line, with an identity of its own.
-    pub(super) fn event(&self, engine: &Engine, data: EventData) -> Event {
+    pub(super) fn event(engine: &Engine, data: EventData) -> Event {
         let identity =
             EventIdentity { source: "/windlass/cli".to_owned(), id: uuid::Uuid::now_v7().to_string() };
         Event {

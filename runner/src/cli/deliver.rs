@@ -35,7 +35,7 @@ pub(super) async fn deploy(context: &Context, args: Deploy) -> Result<Exit, Caus
                 .transpose()?,
         }))
     });
-    let event = context.event(&engine, data?);
+    let event = Context::event(&engine, data?);
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
     conclude(context.printer, &followed)
 }
@@ -51,7 +51,7 @@ pub(super) async fn rollback(context: &Context, args: Rollback) -> Result<Exit, 
             reason: args.reason.as_deref().map(|reason| parse::<Line>("--reason", reason)).transpose()?,
         })
     };
-    let event = context.event(&engine, EventData::RollbackRequested(request()?));
+    let event = Context::event(&engine, EventData::RollbackRequested(request()?));
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
     conclude(context.printer, &followed)
 }

@@ -143,7 +143,9 @@ where
     loop {
         match look(Arc::clone(engine)).await? {
             Some(Followed::Runs(views)) => {
-                views.iter().for_each(|view| talk.tell(view));
+                for view in &views {
+                    talk.tell(view);
+                }
                 if views.iter().all(|view| is_settled(view.state)) {
                     return Ok(Followed::Runs(views));
                 }
@@ -217,11 +219,9 @@ impl Talk {
         for stage in &ended {
             let shape = if stage.ok == Some(true) { "✓" } else { "✗" };
             let took = stage.took.map(in_words).unwrap_or_default();
-            self.say(
-                &format!("  {shape} {:<9}{took:>8}  {}", stage.stage, view.stage_note(stage.stage))
-                    .trim_end()
-                    .to_owned(),
-            );
+            let line =
+                format!("  {shape} {:<9}{took:>8}  {}", stage.stage.as_str(), view.stage_note(stage.stage));
+            self.say(line.trim_end());
         }
         self.told.insert(view.id, from + ended.len());
     }

@@ -59,7 +59,7 @@ pub(super) fn explain(context: &Context, args: &Explain) -> Result<Exit, Cause> 
 pub(super) async fn render(context: &Context, args: Render) -> Result<Exit, Cause> {
     let options = options(&args)?;
     let build = match (&args.target, &args.env) {
-        (Some(target), _) => render_directory(target, &options)?,
+        (Some(target), _) => render_directory(target, options)?,
         (None, Some(environment)) => {
             let engine = context.engine().await?;
             let commit = match &args.at {
@@ -67,7 +67,7 @@ pub(super) async fn render(context: &Context, args: Render) -> Result<Exit, Caus
                 None => engine.source.resolve_work_tree(),
             };
             let commit = commit.map_err(|error| source_cause(&error))?;
-            let control = engine.control(&commit).await?;
+            let control = engine.control(&commit)?;
             let policy = control
                 .environments
                 .get(environment)
@@ -108,7 +108,7 @@ fn options(args: &Render) -> Result<Options, Cause> {
 }
 
 /// A kustomization may read beside itself, so the tree begins at the root of the file system; what it may read is the restrictor's business.
-fn render_directory(target: &Path, options: &Options) -> Result<windlass_kustomize::Build, Cause> {
+fn render_directory(target: &Path, options: Options) -> Result<windlass_kustomize::Build, Cause> {
     let missing = |error: std::io::Error| {
         Cause::new("overlay_missing", format!("`{}` cannot be read: {error}", target.display()))
     };
@@ -116,7 +116,7 @@ fn render_directory(target: &Path, options: &Options) -> Result<windlass_kustomi
     let tree = Directory::open("/").map_err(missing)?;
     let inside =
         path.to_str().ok_or_else(|| Cause::new("usage", format!("`{}` is not UTF-8", target.display())))?;
-    windlass_kustomize::build(&tree, inside.trim_start_matches('/'), options)
+    windlass_kustomize::build(&tree, inside.trim_start_matches('/'), &options)
         .map_err(|error| render_cause(&error))
 }
 

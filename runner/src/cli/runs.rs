@@ -29,23 +29,19 @@ pub(super) async fn list(context: &Context, args: ListRuns) -> Answer {
 
 /// The run asked for, or the newest.
 async fn one(engine: &Engine, run: Option<RunId>) -> Result<RunId, Cause> {
-    match run {
-        Some(run) => match engine.store.run(run).await {
-            Ok(row) => Ok(row.id),
-            Err(StoreError::UnknownRun(_)) => {
-                Err(Cause::new("run_unknown", format!("there is no run `{run}`"))
-                    .with_hint("list them: `windlass runs list`"))
-            }
-            Err(error) => Err(error.into()),
-        },
-        None => {
-            let newest = engine.store.runs(&RunFilter { limit: Some(1), ..RunFilter::default() }).await?;
-            let none = || {
-                Cause::new("no_runs", "there are no runs yet")
-                    .with_hint("start one: `windlass deploy -e dev`")
-            };
-            newest.first().map(|row| row.id).ok_or_else(none)
+    let Some(run) = run else {
+        let newest = engine.store.runs(&RunFilter { limit: Some(1), ..RunFilter::default() }).await?;
+        let none = || {
+            Cause::new("no_runs", "there are no runs yet").with_hint("start one: `windlass deploy -e dev`")
+        };
+        return newest.first().map(|row| row.id).ok_or_else(none);
+    };
+    match engine.store.run(run).await {
+        Ok(row) => Ok(row.id),
+        Err(error @ StoreError::UnknownRun(_)) => {
+            Err(Cause::new("run_unknown", error.to_string()).with_hint("list them: `windlass runs list`"))
         }
+        Err(error) => Err(error.into()),
     }
 }
 

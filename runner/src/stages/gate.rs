@@ -47,7 +47,7 @@ pub struct Admitted(pub Rendered);
 
 /// Judges the run before it is rendered. A run that only waits for an approval goes on: what is approved is the render.
 pub async fn pass(run: &mut Run) -> Result<Gated, Stop> {
-    let control = run.engine.control(run.commit()).await.map_err(Stop::Refuse)?;
+    let control = run.engine.control(run.commit()).map_err(Stop::Refuse)?;
     let judged = Arc::clone(&control);
     let record = run.step(Stage::Gate, Value::Null, move |run| first_judgement(run, judged).boxed()).await?;
     Ok(Gated { control, record })
@@ -59,7 +59,7 @@ async fn first_judgement(run: &mut Run, control: Arc<DeployControl>) -> Result<G
     if answer.decision == Decision::Pass || is_approval_missing {
         return Ok(GateRecord { services: answer.going().cloned().collect(), answer });
     }
-    Err(stop(answer, None))
+    Err(stop(&answer, None))
 }
 
 /// Judges the rendered run once more, now with its digest, and takes the environment lease.
@@ -69,7 +69,7 @@ pub async fn admit(run: &mut Run, rendered: Rendered) -> Result<Admitted, Stop> 
     if !run.has_executed() {
         let answer = judge(run, &rendered.gated.control, Some(&rendered.record.digest)).await?;
         if answer.decision != Decision::Pass {
-            return Err(stop(answer, Some(rendered.record.digest.clone())));
+            return Err(stop(&answer, Some(rendered.record.digest.clone())));
         }
         run.check_cancelled().await?;
         run.advance_to_ready().await?;
@@ -130,7 +130,7 @@ pub fn unknown_environment(control: &DeployControl, name: &str) -> Cause {
 }
 
 /// Turns an answer that is not a pass into what becomes of the run.
-fn stop(answer: GateAnswer, digest: Option<Digest>) -> Stop {
+fn stop(answer: &GateAnswer, digest: Option<Digest>) -> Stop {
     let text = answer.to_text();
     if answer.decision == Decision::Refused {
         return Stop::Refuse(Cause::new(answer.code.as_str(), text));

@@ -123,7 +123,7 @@ async fn build(
     policy: EnvironmentPolicy,
     passing: BTreeSet<ServiceName>,
 ) -> Result<RenderRecord, Stop> {
-    let fresh = run.engine.render(run.environment(), &policy, run.commit()).await.map_err(Stop::Refuse)?;
+    let fresh = run.engine.render(run.environment(), &policy, run.commit()).map_err(Stop::Refuse)?;
     let held: BTreeSet<ServiceName> =
         policy.services.keys().filter(|name| !passing.contains(*name)).cloned().collect();
     let live = match run.engine.store.releases(run.environment()).await?.pop() {

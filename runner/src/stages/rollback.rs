@@ -15,7 +15,7 @@ use super::secrets::fill_for;
 use super::wait::settings;
 use crate::rollout::Watching;
 use crate::run::Run;
-use crate::stop::{Cause, Failure, Stop};
+use crate::stop::{Failure, Stop};
 
 /// What the journal keeps of a rollback.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub async fn roll_back(run: &mut Run, failure: Failure) -> Result<Outcome, Stop>
     let intent: Intent = intent
         .and_then(|intent| serde_json::from_value(intent).ok())
         .expect("a release that failed was applied with an intent");
-    let policy = run.policy().await?;
+    let policy = run.policy()?;
     let Some(digest) = intent.digest.clone() else {
         let none = intent.none_because.map_or_else(String::new, |none| none.to_string());
         return end_failed(run, failure, &none).await;
@@ -122,8 +122,6 @@ async fn end_failed(run: &mut Run, mut failure: Failure, why_not: &str) -> Resul
 async fn end_stuck(run: &mut Run, mut failure: Failure, stop: &Stop) -> Result<Outcome, Stop> {
     let why = stop.text();
     failure.say(format!("the rollback failed: {why}"));
-    let cause = Cause::new("rollback_failed", format!("{}: the rollback failed: {why}", run.id()));
-    run.flag_attention(&cause).await?;
     run.end_with(Outcome::Stuck, failure).await?;
     Ok(Outcome::Stuck)
 }
