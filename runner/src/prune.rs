@@ -89,20 +89,89 @@ pub fn with_coming(mut inventory: Vec<InventoryItem>, planned: &[Planned]) -> Ve
     inventory
 }
 
-/// What the release consists of in the cluster, with what left it and stays: that is still ours, and a later run may be asked to remove it.
-pub fn inventory(planned: &[Planned], applied: &[AppliedObject], removal: &Removal) -> Vec<InventoryItem> {
-    let wanted = |reference: &ObjectRef| {
-        planned.iter().find(|plan| plan.reference == *reference).map(|plan| digest_of(&plan.object))
-    };
-    let live = applied.iter().map(|object| InventoryItem {
+/// What the release consists of in the cluster.
+pub fn inventory(planned: &[Planned], applied: &[AppliedObject]) -> Vec<InventoryItem> {
+    let wanted = |reference: &ObjectRef| planned.iter().find(|plan| plan.reference == *reference);
+    let item = |object: &AppliedObject| InventoryItem {
         object: object.reference.clone(),
         uid: object.uid.clone(),
-        digest: wanted(&object.reference).unwrap_or_else(|| Digest::recorded("")),
-    });
-    live.chain(removal.keep.iter().cloned()).collect()
+        digest: wanted(&object.reference)
+            .map_or_else(|| Digest::recorded(""), |plan| digest_of(&plan.object)),
+    };
+    applied.iter().map(item).collect()
 }
 
 /// The digest that sealing has put on an object.
 fn digest_of(object: &serde_json::Value) -> Digest {
     Digest::recorded(ObjectView::new(object).annotation(DIGEST_ANNOTATION).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use windlass_core::name::RunId;
+    use windlass_core::policy::control::DeployControl;
+
+    const POLICY: &str = "\
+global: {auto_deploy: true}
+environments:
+  dev:
+    enabled: true
+    auto_deploy: true
+    require_manual_approval: false
+    deployment_windows: {enabled: false}
+    services:
+      api: {enabled: true, auto_deploy: true, require_approval: false, rollback_on_failure: true EXTRA}
+";
+
+    fn item(kind: &str, name: &str) -> InventoryItem {
+        let object =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}});
+        let object = ObjectRef::of(&object).unwrap();
+        InventoryItem { object, uid: format!("uid-{name}"), digest: Digest::of(b"") }
+    }
+
+    /// What is removed and what stays when a release of everything is followed by one of nothing.
+    fn check(extra: &str, inventory: &[InventoryItem], removed: &[&str], kept: &[&str]) {
+        let control = DeployControl::parse("policy", &POLICY.replace("EXTRA", extra)).unwrap();
+        let policy = control.environments.values().next().unwrap();
+        let marker =
+            Marker { epoch: 1, run: RunId(1), release: Digest::of(b""), inventory: inventory.to_vec() };
+        let removal = plan(Some(&marker), &[], policy);
+        let names =
+            |items: &[InventoryItem]| items.iter().map(|item| item.object.name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(&removal.delete), names(&removal.keep)), (owned(removed), owned(kept)), "{extra}");
+    }
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_holds_data_stays_unless_the_policy_says_otherwise() {
+        let inventory = [item("ConfigMap", "settings"), item("PersistentVolumeClaim", "data")];
+        check("", &inventory, &["settings"], &["data"]);
+        check(", protect: []", &inventory, &["data", "settings"], &[]);
+        check(
+            ", protect: [ConfigMap/settings, PersistentVolumeClaim]",
+            &inventory,
+            &[],
+            &["settings", "data"],
+        );
+        check(", prune: false", &inventory, &[], &["settings", "data"]);
+    }
+
+    #[test]
+    fn what_was_applied_last_goes_first() {
+        let inventory = [item("Namespace", "a"), item("ConfigMap", "b"), item("Service", "c")];
+        check(", protect: []", &inventory, &["c", "b", "a"], &[]);
+    }
+
+    #[test]
+    fn without_a_marker_nothing_is_ours() {
+        let control = DeployControl::parse("policy", &POLICY.replace("EXTRA", "")).unwrap();
+        let policy = control.environments.values().next().unwrap();
+        assert_eq!(plan(None, &[], policy), Removal::default());
+    }
 }

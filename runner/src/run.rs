@@ -102,9 +102,11 @@ impl Run {
         &self.claim.run.commit
     }
 
-    /// The journal's attempts at a stage, oldest first.
+    /// The journal's attempts at a stage since the run was last woken, oldest first. What was meant before a pause counts no more: other runs
+    /// may have changed what is live.
     pub fn attempts(&self, stage: Stage) -> impl DoubleEndedIterator<Item = &StageRecord> {
-        self.journal.iter().filter(move |record| record.stage == stage)
+        let round = self.row().round;
+        self.journal.iter().filter(move |record| record.stage == stage && record.round == round)
     }
 
     /// Performs a stage once: writes the intent, performs the effect, writes the result. A stage that has ended before answers from the
@@ -340,11 +342,9 @@ impl Run {
     /// How often the stage that the run is in was tried in vain, this time included.
     pub fn tries(&self) -> u32 {
         let RunState::At(stage) = self.row().state else { return 1 };
-        let failed = self
-            .attempts(stage)
-            .rev()
-            .take_while(|attempt| attempt.result.is_none() && attempt.error.is_some())
-            .count();
+        let attempts = self.journal.iter().filter(|record| record.stage == stage);
+        let failed =
+            attempts.rev().take_while(|attempt| attempt.result.is_none() && attempt.error.is_some()).count();
         u32::try_from(failed).unwrap_or(u32::MAX).max(1)
     }
 

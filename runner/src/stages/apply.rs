@@ -142,15 +142,19 @@ pub async fn write(
     run.check_cancelled().await?;
     if is_live(marker.as_ref().map(|(marker, _)| marker), release, &planned, &removal) {
         run.record_release(release).await?;
-        let inventory = marker.expect("a live release has its marker").0.inventory;
+        let known = marker.expect("a live release has its marker").0.inventory;
+        let is_of_release = |item: &InventoryItem| planned.iter().any(|plan| plan.reference == item.object);
+        let inventory = known.into_iter().filter(is_of_release).collect();
         return Ok(record(&planned, &[], &removal, inventory));
     }
     let fence = fence(run, &cluster, marker, &planned).await?;
     run.record_release(release).await?;
     let applied = cluster.apply(&planned, &run.hook()).await.map_err(|stopped| midway(&stopped))?;
     prune::carry_out(&cluster, &removal).await.map_err(|error| failed(&error))?;
-    let inventory = prune::inventory(&planned, &applied, &removal);
-    let marker = Marker { release: release.clone(), inventory: inventory.clone(), ..fence.marker };
+    let inventory = prune::inventory(&planned, &applied);
+    // What left the release and stays is still ours: a later run may be asked to remove it.
+    let known = inventory.iter().chain(&removal.keep).cloned().collect();
+    let marker = Marker { release: release.clone(), inventory: known, ..fence.marker };
     cluster
         .write_marker(&environment, &marker, Some(&fence.version))
         .await
