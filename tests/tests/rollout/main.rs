@@ -1,3 +1,7 @@
 //! The whole runner on simulated nodes.
 
 mod deploy;
+mod events;
+mod gates;
+mod rollback;
+mod shop;
