@@ -60,7 +60,11 @@ is_running() { # NAME
 stop() { # NAME...: ends what start began and waits until it is gone, all at once
   local name turn
   for name in "$@"; do
-    ! is_running "$name" || kill "$(<"$dir/$name.pid")" 2>/dev/null || true
+    if is_running "$name"; then
+      kill "$(<"$dir/$name.pid")" 2>/dev/null || true
+    elif [[ -d /proc/$(cat "$dir/$name.pid" 2>/dev/null || echo none) ]]; then
+      say "process $(<"$dir/$name.pid") is not this bed's $name: left alone"
+    fi
   done
   for name in "$@"; do
     for ((turn = 0; turn < 100; turn++)); do

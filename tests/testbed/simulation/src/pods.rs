@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, pin_mut};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -94,7 +95,8 @@ pub async fn simulate(
 ) -> Result<(), watcher::Error> {
     let mut workers: HashMap<String, mpsc::UnboundedSender<Pod>> = HashMap::new();
     let addresses = AtomicU32::new(0);
-    let events = watcher::watcher(Api::<Pod>::all(client.clone()), watcher::Config::default());
+    let events =
+        watcher::watcher(Api::<Pod>::all(client.clone()), watcher::Config::default()).default_backoff();
     pin_mut!(events);
     // A failed watch is taken up again by the watcher itself.
     while let Some(event) = events.next().await {

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolume
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event as Change};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -57,7 +58,8 @@ pub async fn provision(client: Client, folder: PathBuf) {
 
 async fn serve_claims(client: Client, folder: PathBuf) {
     let claims =
-        watcher::watcher(Api::<PersistentVolumeClaim>::all(client.clone()), watcher::Config::default());
+        watcher::watcher(Api::<PersistentVolumeClaim>::all(client.clone()), watcher::Config::default())
+            .default_backoff();
     pin_mut!(claims);
     while let Some(event) = claims.next().await {
         let Ok(Change::Apply(claim) | Change::InitApply(claim)) = event else { continue };
@@ -165,7 +167,7 @@ fn volume(
 
 async fn remove_released(client: Client, folder: PathBuf) {
     let volumes: Api<PersistentVolume> = Api::all(client);
-    let events = watcher::watcher(volumes.clone(), watcher::Config::default());
+    let events = watcher::watcher(volumes.clone(), watcher::Config::default()).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
         let Ok(Change::Apply(volume) | Change::InitApply(volume)) = event else { continue };
