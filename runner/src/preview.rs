@@ -12,6 +12,7 @@ use windlass_core::policy::gate::{self, GateAnswer, GateInput};
 use windlass_core::run::Trigger;
 
 use crate::engine::Engine;
+use crate::stages::apply::worth_showing;
 use crate::stages::gate::{scope, unknown_environment};
 use crate::stages::render::ReleaseContent;
 use crate::stages::secrets::fill;
@@ -90,7 +91,7 @@ fn word(change: &Change) -> &'static str {
 
 fn fields(change: &Change) -> Vec<FieldChange> {
     match change {
-        Change::Changed { fields } => fields.clone(),
+        Change::Changed { fields } => worth_showing(fields),
         Change::Created | Change::Unchanged => Vec::new(),
     }
 }

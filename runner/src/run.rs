@@ -1,5 +1,6 @@
 //! A run in the hands of a worker: its journal, its claim, and the one way to perform a stage.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -273,6 +274,14 @@ impl Run {
         let releases = self.engine.store.releases(self.environment()).await?;
         let before = releases.iter().rev().find(|release| release.run != self.id());
         Ok(self.row().trigger == Trigger::Rollback || before.is_some_and(|release| !release.verified))
+    }
+
+    /// The files that differ from the release before; none where the repository does not have both.
+    pub async fn files_since_last_release(&self) -> Option<BTreeSet<String>> {
+        let releases = self.engine.store.releases(self.environment()).await.ok()?;
+        let before = releases.iter().rev().find(|release| release.run != self.id())?;
+        let files = self.engine.source.changed_files(Some(&before.commit), self.commit()).ok()?;
+        Some(files.into_iter().map(|file| file.path).collect())
     }
 
     /// Whether there is nothing to return to.

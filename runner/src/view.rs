@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windlass_core::diagnosis::Diagnosis;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
-use windlass_core::policy::gate::GateAnswer;
+use windlass_core::policy::gate::{Decision, GateAnswer};
 use windlass_core::run::{Outcome, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
@@ -294,7 +294,7 @@ impl RunView {
     /// What to say beside a stage that has ended.
     pub fn stage_note(&self, stage: Stage) -> String {
         match stage {
-            Stage::Gate => self.gate.as_ref().map(GateAnswer::summary).unwrap_or_default(),
+            Stage::Gate => self.gate.as_ref().map(gate_note).unwrap_or_default(),
             Stage::Render => {
                 self.digest.as_ref().map(|digest| format!("release {}", digest.short())).unwrap_or_default()
             }
@@ -326,6 +326,15 @@ impl RunView {
             .expect("cannot fail");
         }
         text
+    }
+}
+
+/// What to say beside a gate that has let a run be rendered: it passes, or only an approval of the render is missing.
+fn gate_note(answer: &GateAnswer) -> String {
+    if answer.decision == Decision::Pass {
+        answer.summary()
+    } else {
+        "an approval of what it renders is needed".to_owned()
     }
 }
 

@@ -66,7 +66,7 @@ impl EventError {
         match self {
             Self::UnknownType { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownType { nearest: None, .. } => {
-                Some("list the types with `windlass schema --list`".to_owned())
+                Some("list the types with `windlass schema`".to_owned())
             }
             Self::Payload { event_type, .. } => {
                 Some(format!("see what it takes with `windlass schema {event_type}`"))

@@ -81,8 +81,10 @@ pub enum Command {
     Serve(Serve),
     /// Print the JSON Schema of an event type
     Schema(Schema),
-    /// Print the page of a lint
+    /// Explain a cause of failure or a lint
     Explain(Explain),
+    /// Print every key of the configuration with its default and meaning
+    Config,
     /// Print the exit codes
     HelpExitCodes,
 }
@@ -306,10 +308,10 @@ pub struct Serve {
     pub until_idle: bool,
 }
 
-/// Example: windlass explain minimal-base
+/// Example: windlass explain WL0511
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The lint's name
+    /// The cause's code or word, or the lint's name
     pub name: String,
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn deploy(context: &Context, args: Deploy) -> Result<Exit, Caus
     });
     let event = Context::event(&engine, data?);
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
-    conclude(context.printer, &followed)
+    conclude(context.printer, &followed, Exit::Error)
 }
 
 /// `windlass rollback`.
@@ -53,7 +53,7 @@ pub(super) async fn rollback(context: &Context, args: Rollback) -> Result<Exit, 
     };
     let event = Context::event(&engine, EventData::RollbackRequested(request()?));
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
-    conclude(context.printer, &followed)
+    conclude(context.printer, &followed, Exit::Error)
 }
 
 /// `windlass events send`.
@@ -72,7 +72,7 @@ pub(super) async fn send_event(context: &Context, args: SendEvent) -> Result<Exi
         context.printer.say(&format!("this event is known: it arrived before as {}", known.inbox));
     }
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
-    conclude(context.printer, &followed)
+    conclude(context.printer, &followed, Exit::Ok)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Cause> {

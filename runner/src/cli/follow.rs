@@ -29,6 +29,8 @@ pub(super) enum Followed {
     Runs(Vec<RunView>),
     /// It asked for nothing, for this reason.
     Nothing(String),
+    /// Nobody waits for it here.
+    Queued,
     /// The time to wait was over.
     StillGoing(Vec<RunView>),
 }
@@ -43,7 +45,7 @@ pub(super) async fn send(
     let message = serde_json::to_vec(&event.to_json()).expect("an event is plain data");
     engine.queue.publish(&message).await?;
     if follow.detach {
-        return Ok(Followed::Nothing("queued: a worker (`windlass serve`) carries it".to_owned()));
+        return Ok(Followed::Queued);
     }
     let identity = event.identity.clone();
     stay(engine, printer, follow.timeout, move |engine| {
@@ -143,8 +145,10 @@ where
     loop {
         match look(Arc::clone(engine)).await? {
             Some(Followed::Runs(views)) => {
-                for view in &views {
-                    talk.tell(view);
+                let news: usize = views.iter().map(|view| talk.tell(view)).sum();
+                if news > 0 {
+                    // What was waited for before these stages ended is no news any more.
+                    live = engine.watch_live();
                 }
                 if views.iter().all(|view| is_settled(view.state)) {
                     return Ok(Followed::Runs(views));
@@ -204,8 +208,8 @@ impl Talk {
         self.printer.say(line);
     }
 
-    /// Stages that have ended since the last look.
-    fn tell(&mut self, view: &RunView) {
+    /// Says which stages have ended since the last look, and answers how many.
+    fn tell(&mut self, view: &RunView) -> usize {
         let told = self.told.entry(view.id).or_insert(usize::MAX);
         if *told == usize::MAX {
             *told = 0;
@@ -224,6 +228,7 @@ impl Talk {
             self.say(line.trim_end());
         }
         self.told.insert(view.id, from + ended.len());
+        ended.len()
     }
 
     fn waiting(&mut self, news: &crate::engine::Live) {
@@ -244,11 +249,17 @@ impl Talk {
 }
 
 /// Prints what became of the runs and answers with the exit code of the worst.
-pub(super) fn conclude(printer: Printer, followed: &Followed) -> Result<Exit, Cause> {
+///
+/// `nothing` is the exit where there was nothing to do: an event may well ask for nothing, a person who asks for a deploy does not.
+pub(super) fn conclude(printer: Printer, followed: &Followed, nothing: Exit) -> Result<Exit, Cause> {
     match followed {
+        Followed::Queued => {
+            printer.say("queued: a worker carries it (`windlass serve`)");
+            Ok(Exit::Ok)
+        }
         Followed::Nothing(reason) => {
             printer.answer(&serde_json::json!({"runs": [], "reason": reason}), || reason.clone())?;
-            Ok(Exit::Ok)
+            Ok(nothing)
         }
         Followed::Runs(views) | Followed::StillGoing(views) => {
             printer.answer(&serde_json::json!({"runs": views}), || {

@@ -55,6 +55,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
         Command::Resume(args) => runs::resume(context, args).await,
         Command::Serve(args) => serve::serve(context, &args).await,
         Command::Schema(args) => inspect::print_schema(context, &args),
+        Command::Config => {
+            context.printer.data(crate::config::DEFAULTS)?;
+            Ok(Exit::Ok)
+        }
         Command::HelpExitCodes => {
             let rows: Vec<_> = Exit::TABLE
                 .iter()

@@ -59,7 +59,7 @@ pub(super) async fn watch(context: &Context, args: WatchRun) -> Answer {
     let engine = context.engine().await?;
     let id = one(&engine, args.run).await?;
     let followed = watch_run(&engine, context.printer, id, args.timeout).await?;
-    conclude(context.printer, &followed)
+    conclude(context.printer, &followed, Exit::Ok)
 }
 
 /// `windlass runs cancel`.
@@ -96,7 +96,7 @@ pub(super) async fn decide(context: &Context, args: Decide, decision: Decision) 
         return Ok(Exit::Ok);
     }
     let followed = watch_run(&engine, context.printer, id, args.follow.timeout).await?;
-    conclude(context.printer, &followed)
+    conclude(context.printer, &followed, Exit::Ok)
 }
 
 /// `windlass events list`.

@@ -65,7 +65,7 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
-            Self::UnknownKey { .. } => Some("see every key with `windlass config --defaults`".to_owned()),
+            Self::UnknownKey { .. } => Some("see every key with `windlass config`".to_owned()),
             Self::NoStateFolder => Some(format!("export {PREFIX}DATA_DIR=/var/lib/windlass")),
             _ => None,
         }

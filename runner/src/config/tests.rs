@@ -131,7 +131,7 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
     for (text, expected) in [
         (
             "repo = '.'",
-            "`repo` in `…/windlass.toml` is not a key of the configuration; see every key with `windlass config --defaults`",
+            "`repo` in `…/windlass.toml` is not a key of the configuration; see every key with `windlass config`",
         ),
         (
             "repositroy = '.'",
@@ -147,7 +147,7 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
         ),
         (
             "[log.extra]\nlevel = 'x'",
-            "`log.extra` in `…/windlass.toml` is not a key of the configuration; see every key with `windlass config --defaults`",
+            "`log.extra` in `…/windlass.toml` is not a key of the configuration; see every key with `windlass config`",
         ),
         (
             "[secret]\nplaceholder = 'x'",
@@ -215,7 +215,7 @@ fn a_wrong_value_is_refused_with_its_key_and_place() {
         (
             "",
             &[("WINDLASS_A[", "5")],
-            "`a[` in the environment variable `WINDLASS_A[` is not a key of the configuration; see every key with `windlass config --defaults`",
+            "`a[` in the environment variable `WINDLASS_A[` is not a key of the configuration; see every key with `windlass config`",
         ),
     ] {
         assert_eq!(refused(text, variables), expected, "{text} {variables:?}");

@@ -25,6 +25,7 @@ use super::render::{Rendered, service_of};
 use super::secrets::Sealed;
 use crate::prune::{self, Removal};
 use crate::run::Run;
+use crate::secrets::DIGEST_ANNOTATION;
 use crate::stop::{Stop, cluster_cause, refusals_cause};
 
 /// What the journal keeps of an apply.
@@ -237,11 +238,16 @@ fn record(
 impl Written {
     fn of(plan: &Planned) -> Self {
         let fields = match &plan.change {
-            Change::Changed { fields } => fields.clone(),
+            Change::Changed { fields } => worth_showing(fields),
             Change::Created | Change::Unchanged => Vec::new(),
         };
         Self { object: plan.reference.clone(), created: plan.change == Change::Created, fields }
     }
+}
+
+/// Fields without the mark by which windlass knows its own objects: it changes with everything else and says nothing of its own.
+pub fn worth_showing(fields: &[FieldChange]) -> Vec<FieldChange> {
+    fields.iter().filter(|field| !field.path.contains(DIGEST_ANNOTATION)).cloned().collect()
 }
 
 impl ApplyRecord {

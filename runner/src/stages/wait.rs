@@ -101,9 +101,11 @@ fn headline(diagnosis: &Diagnosis) -> String {
 /// What this run changed, with the file that each object came from.
 async fn changed_fields(run: &Run, record: &ApplyRecord) -> Vec<ChangedField> {
     let release = run.release().await.ok().flatten();
+    let touched = run.files_since_last_release().await.unwrap_or_default();
     let mut fields = Vec::new();
     for written in &record.written {
-        let source = release.as_ref().and_then(|release| release.files_of(&written.object).pop());
+        let files = release.as_ref().map(|release| release.files_of(&written.object)).unwrap_or_default();
+        let source = files.into_iter().find(|file| touched.contains(file));
         fields.extend(written.fields.iter().map(|field| ChangedField {
             object: written.object.clone(),
             path: field.path.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Approval, ApprovalDecision, ApprovalState, GateInput};
+use crate::name::Digest;
 use crate::policy::control::ApprovalPolicy;
 
 /// What the approvals of a run come to.
@@ -36,6 +37,8 @@ pub(super) fn count(policy: &ApprovalPolicy, input: &GateInput<'_>) -> Count {
         let who = &approval.approver;
         if !approvers.is_empty() && !approvers.contains(who) {
             count.notes.push(format!("{who} is not an approver"));
+        } else if input.digest.is_none() {
+            count.notes.push(format!("what {who} decided on must be rendered again first"));
         } else if input.digest != Some(&approval.digest) {
             count.notes.push(void(approval, input));
             count.state.void.insert(who.clone());
@@ -55,8 +58,6 @@ fn void(approval: &Approval, input: &GateInput<'_>) -> String {
         ApprovalDecision::Approved => "approval",
         ApprovalDecision::Rejected => "rejection",
     };
-    let now = input
-        .digest
-        .map_or_else(|| "nothing is rendered yet".to_owned(), |digest| format!("now {}", digest.short()));
-    format!("the {word} by {} is void: it was of {}, {now}", approval.approver, approval.digest.short())
+    let now = input.digest.map_or("", Digest::short);
+    format!("the {word} by {} is void: it was of {}, now {now}", approval.approver, approval.digest.short())
 }
