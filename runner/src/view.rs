@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windlass_core::diagnosis::Diagnosis;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
-use windlass_core::policy::gate::{Decision, GateAnswer};
+use windlass_core::policy::gate::{Decision, GateAnswer, GateCode};
 use windlass_core::run::{Outcome, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
@@ -189,25 +189,24 @@ impl RunView {
     pub fn line(&self) -> String {
         let when = self.ended_at.unwrap_or(self.created_at).strftime("%Y-%m-%d %H:%M:%S");
         let note = self.note();
-        let note = note.lines().last().unwrap_or_default();
         format!(
             "{} {:<11} {:<7} {:<8} {:<8} {when}  {}{}",
             shape(self.state),
-            self.state,
-            self.id,
-            self.environment,
+            self.state.to_string(),
+            self.id.to_string(),
+            self.environment.to_string(),
             self.commit.short(),
             self.subject,
-            dash(note)
+            dash(&note)
         )
     }
 
     fn note(&self) -> String {
         match (&self.held, &self.reason, self.superseded_by) {
             (_, _, Some(by)) => format!("superseded by {by}"),
-            (Some(held), _, _) => held.text.clone(),
+            (Some(held), _, _) => gist(&held.code, &held.text),
             (_, Some(reason), _) if self.outcome() != Some(Outcome::Verified) => {
-                reason.text.lines().next().unwrap_or_default().to_owned()
+                gist(&reason.code, &reason.text)
             }
             _ => String::new(),
         }
@@ -314,6 +313,20 @@ impl RunView {
         if let Some(gate) = &self.gate {
             write!(text, "\n{}\n", gate.to_text()).expect("writing to a string cannot fail");
         }
+        self.write_proof(&mut text);
+        text
+    }
+
+    /// What a person reads once a run has come to its end or waits: a gate that holds it is told there already, one that it passed is no news.
+    pub fn conclusion(&self) -> String {
+        let mut text = self.to_text();
+        if self.outcome() != Some(Outcome::Verified) {
+            self.write_proof(&mut text);
+        }
+        text
+    }
+
+    fn write_proof(&self, text: &mut String) {
         if let Some(changes) = self.changes.as_ref().filter(|changes| !changes.written.is_empty()) {
             write!(text, "\nChanges\n{}", changes.to_text()).expect("writing to a string cannot fail");
         }
@@ -325,7 +338,6 @@ impl RunView {
             )
             .expect("cannot fail");
         }
-        text
     }
 }
 
@@ -336,6 +348,13 @@ fn gate_note(answer: &GateAnswer) -> String {
     } else {
         "an approval of what it renders is needed".to_owned()
     }
+}
+
+/// The line of a text that stands for it: a gate's answer sums up in its last, any other text begins with what happened.
+fn gist(code: &str, text: &str) -> String {
+    let mut lines = text.lines();
+    let line = if GateCode::named(code).is_some() { lines.next_back() } else { lines.next() };
+    line.unwrap_or_default().to_owned()
 }
 
 fn dash(note: &str) -> String {

@@ -183,8 +183,9 @@ async fn try_later(mut run: Run, cause: Cause) -> Result<(), StoreError> {
         Some(wait) => {
             let due = run.engine.now() + jiff::SignedDuration::try_from(wait).expect("waits are minutes");
             let text = format!(
-                "{}\n  tried {failed} of {} times; tried again by itself",
-                cause.text, RUN_RETRIES.tries
+                "{}\ntried {failed} of {} times; tried again by itself",
+                cause.to_text(),
+                RUN_RETRIES.tries
             );
             run.hold(Held { code: cause.code.clone(), text, due: Some(due), digest: None }).await
         }

@@ -290,14 +290,18 @@ fn no_answer(request: &Request, timeout: Duration) -> ClusterError {
 
 fn unreachable_server(request: &Request, error: impl Into<BoxError>) -> ClusterError {
     let error = error.into();
-    let (failure, words) = match tls_failure(error.as_ref()) {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            let words = "the server's certificate is not one that the kubeconfig trusts";
-            (ClusterFailure::UntrustedCertificate, words)
-        }
-        _ => (ClusterFailure::Unreachable, "the server cannot be reached"),
-    };
-    ClusterError::new(failure, request, words).caused_by(error)
+    if let Some(rustls::Error::InvalidCertificate(_)) = tls_failure(error.as_ref()) {
+        let words = "the server's certificate is not one that the kubeconfig trusts";
+        return ClusterError::new(ClusterFailure::UntrustedCertificate, request, words).caused_by(error);
+    }
+    let words = format!("the server cannot be reached: {}", root(error.as_ref()));
+    ClusterError::new(ClusterFailure::Unreachable, request, words)
+        .with_hint("see whether it answers: `kubectl cluster-info`")
+}
+
+/// The innermost cause: the layers of the client above it say nothing that helps.
+fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
 /// What TLS says, somewhere below.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use windlass_core::event::Event;
 use windlass_core::name::RunId;
 use windlass_core::queue::Queue as _;
-use windlass_core::run::{Outcome, RunState};
+use windlass_core::run::RunState;
 use windlass_store::{InboxStatus, Seen};
 
 use super::args::Follow;
@@ -263,18 +263,10 @@ pub(super) fn conclude(printer: Printer, followed: &Followed, nothing: Exit) -> 
         }
         Followed::Runs(views) | Followed::StillGoing(views) => {
             printer.answer(&serde_json::json!({"runs": views}), || {
-                views.iter().map(conclusion).collect::<Vec<_>>().join("\n")
+                views.iter().map(RunView::conclusion).collect::<Vec<_>>().join("\n")
             })?;
             let worst = views.iter().map(exit_of).max_by_key(|exit| exit.severity()).unwrap_or(Exit::Ok);
             Ok(if matches!(followed, Followed::StillGoing(_)) { Exit::Pending } else { worst })
         }
-    }
-}
-
-/// The last words about a run.
-fn conclusion(view: &RunView) -> String {
-    match view.outcome() {
-        Some(Outcome::Verified) => view.to_text(),
-        _ => view.explain(),
     }
 }
