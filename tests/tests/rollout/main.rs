@@ -1,5 +1,6 @@
 //! The whole runner on simulated nodes.
 
+mod canary;
 mod deploy;
 mod failures;
 mod events;
