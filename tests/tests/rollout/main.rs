@@ -2,8 +2,8 @@
 
 mod canary;
 mod deploy;
-mod failures;
 mod events;
+mod failures;
 mod gates;
 mod rollback;
 mod shop;
