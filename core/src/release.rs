@@ -47,14 +47,18 @@ pub fn automatic_target<'a>(releases: &'a [Release], failing: &Digest) -> Result
     if last.digest == *failing { Err(NoTarget::SameObjects) } else { Ok(last) }
 }
 
-/// Where `windlass rollback` without an argument returns to: the last verified release that differs from what is live.
-pub fn manual_target(releases: &[Release]) -> Result<&Release, NoTarget> {
+/// Where `windlass rollback` without an argument returns to: the last verified release that differs from what is live and whose commit nobody
+/// went back from already, so that a second rollback goes further and not forth.
+pub fn manual_target(
+    releases: &[Release],
+    is_barred: impl Fn(&Commit) -> bool,
+) -> Result<&Release, NoTarget> {
     let live = &releases.last().ok_or(NoTarget::FirstRelease)?.digest;
     let mut verified = releases.iter().rev().filter(|release| release.verified).peekable();
     if verified.peek().is_none() {
         return Err(NoTarget::FirstRelease);
     }
-    verified.find(|release| release.digest != *live).ok_or(NoTarget::NoOther)
+    verified.find(|release| release.digest != *live && !is_barred(&release.commit)).ok_or(NoTarget::NoOther)
 }
 
 /// The verified release that `--to` names: a run, or a commit or digest by any unambiguous beginning of at least four characters.
@@ -87,7 +91,7 @@ mod tests {
     }
 
     fn manual(sketch: &str) -> Result<RunId, NoTarget> {
-        manual_target(&history(sketch)).map(|release| release.run)
+        manual_target(&history(sketch), |_| false).map(|release| release.run)
     }
 
     #[test]
@@ -115,6 +119,14 @@ mod tests {
         assert_eq!(manual("a+ b+ b+"), Ok(RunId(1)));
         assert_eq!(manual("a+ b-"), Ok(RunId(1)));
         assert_eq!(manual("a+ a+"), Err(NoTarget::NoOther));
+    }
+
+    #[test]
+    fn a_second_rollback_by_hand_does_not_go_forth_again() {
+        let releases = history("a+ b+ c+ b+");
+        let left = Commit::new("c000000");
+        let target = manual_target(&releases, |commit| *commit == left);
+        assert_eq!(target.map(|release| release.run), Ok(RunId(1)));
     }
 
     #[test]

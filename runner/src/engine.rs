@@ -134,8 +134,7 @@ impl Engine {
         })?;
         let text = String::from_utf8(bytes.to_vec())
             .map_err(|_| Cause::new("policy_invalid", format!("`{path}` is not UTF-8")))?;
-        DeployControl::parse(path, &text)
-            .map_err(|problems| Cause::new("policy_invalid", problems.render()))
+        DeployControl::parse(path, &text).map_err(|problems| Cause::new("policy_invalid", problems.render()))
     }
 
     /// The overlay's folder, and the provider whose it is.

@@ -142,9 +142,10 @@ fn plan_deploy(engine: &Engine, request: &DeployRequested) -> Result<Plan, Cause
 /// A rollback by hand is a run that takes its objects from a recorded release.
 async fn plan_rollback(engine: &Engine, request: &RollbackRequested) -> Result<Plan, StoreError> {
     let releases = engine.store.releases(&request.environment).await?;
+    let bars = engine.store.bars(&request.environment).await?;
     let target = match &request.to {
         Some(to) => release::named_target(&releases, to.as_str()),
-        None => release::manual_target(&releases),
+        None => release::manual_target(&releases, |commit| bars.iter().any(|bar| bar.commit == *commit)),
     };
     Ok(match target {
         Ok(target) => Plan::Runs(vec![NewRun {

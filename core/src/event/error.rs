@@ -74,6 +74,9 @@ impl EventError {
             Self::TooLarge { .. } => {
                 Some("leave out `changed`: the files are then read from the repository".to_owned())
             }
+            Self::NotJson(_) => {
+                Some("see an event's shape with `windlass schema dev.windlass.push`".to_owned())
+            }
             _ => None,
         }
     }
