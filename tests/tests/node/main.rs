@@ -1,5 +1,7 @@
 //! What only a real node can show: pods that are processes.
 
+mod checklist;
+
 use std::path::Path;
 use std::process::Command;
 
