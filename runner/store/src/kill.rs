@@ -129,12 +129,20 @@ pub(crate) fn around_commit(operations: &[Operation], moment: &str) {
 
 /// Ends this process by SIGKILL if `WINDLASS_KILL_AT` names the point: `NAME` at the first visit, `NAME:3` at the third.
 ///
+/// Writes the name down in the file that `WINDLASS_KILL_VISITS` names, so that a test learns where a process can be killed at all.
+///
 /// Does nothing unless the crate was built with the feature `kill-points`.
 #[cfg(feature = "kill-points")]
 pub fn kill_point(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static VISITS: AtomicU32 = AtomicU32::new(0);
 
+    if let Some(file) = std::env::var_os("WINDLASS_KILL_VISITS") {
+        use std::io::Write as _;
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(file).expect("visits can be written");
+        file.write_all(format!("{name}\n").as_bytes()).expect("visits can be written");
+    }
     let Ok(wanted) = std::env::var("WINDLASS_KILL_AT") else { return };
     let (wanted, visit) = match wanted.rsplit_once(':') {
         Some((wanted, visit)) => (wanted, visit.parse().unwrap_or(1)),

@@ -1,0 +1,71 @@
+//! A bad release is killed everywhere on its way there and back, and always comes out rolled back.
+
+use windlass_core::run::Stage;
+
+use crate::points::{Visit, expect_boundaries, is_killed_at, visit_all, visits};
+use crate::shop::{DEPLOY, Shop, expect_journal, text};
+
+/// The exit code of a run that was rolled back.
+const ROLLED_BACK: i32 = 6;
+
+const KUSTOMIZATION: &str = "infra/k8s/base/kustomization.yaml";
+
+const JOURNAL: [(Stage, bool); 6] = [
+    (Stage::Gate, true),
+    (Stage::Render, true),
+    (Stage::Secrets, true),
+    (Stage::Apply, true),
+    (Stage::Wait, false),
+    (Stage::Rollback, true),
+];
+
+#[test]
+fn a_bad_release_that_is_killed_anywhere_is_rolled_back_by_the_next_start() {
+    let undisturbed = verified();
+    commit_bad_image(&undisturbed);
+    let (ran, visits) = visits(&undisturbed.world, &DEPLOY);
+    ran.expect(ROLLED_BACK);
+    let stages = [Stage::Gate, Stage::Render, Stage::Secrets, Stage::Apply, Stage::Rollback];
+    expect_boundaries(&visits, &stages, "finish_stage");
+    expect_boundaries(&visits, &[Stage::Wait], "fail_stage");
+    visit_all(&visits, verified, case);
+}
+
+/// A shop with a release to return to.
+fn verified() -> Shop {
+    let shop = Shop::new();
+    shop.world.windlass(&DEPLOY).expect(0);
+    shop
+}
+
+/// A commit whose image is in no registry; a commit of its own each time, since the one before is barred.
+fn commit_bad_image(shop: &Shop) {
+    shop.world.edit(KUSTOMIZATION, |text| text.replace("18-3.4", "missing"));
+    shop.world.commit("Name an image that is not there");
+}
+
+fn case(shop: &mut Shop, visit: &Visit) -> bool {
+    let (before, runs, releases) = (shop.standing(), shop.world.runs().len(), shop.releases().len());
+    let good = shop.marked_release();
+    commit_bad_image(shop);
+    let is_killed = is_killed_at(&shop.world, visit, &DEPLOY, ROLLED_BACK);
+    shop.world.windlass(&["serve", "--until-idle"]).expect(0);
+    if shop.world.runs().len() == runs {
+        assert_eq!(visit.point, "store.publish.before", "the event is lost");
+        shop.world.windlass(&DEPLOY).expect(ROLLED_BACK);
+    }
+    let now = shop.world.runs();
+    assert_eq!(now.len(), runs + 1, "one run more");
+    let run = shop.world.run(&text(&now[0]["id"]));
+    assert_eq!(run["state"], "rolled_back", "{run:#}");
+    expect_journal(&run, &JOURNAL);
+    let added = shop.releases().split_off(releases);
+    assert_eq!(added, [(text(&run["id"]).parse().unwrap(), false)]);
+    assert_eq!(shop.marked_release(), good);
+    let mut standing = shop.standing();
+    // There and back: one change each, whoever makes it.
+    assert_eq!(standing.generation, before.generation + 2);
+    standing.generation = before.generation;
+    assert_eq!(standing.objects(), before.objects());
+    is_killed
+}
