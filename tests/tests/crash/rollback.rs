@@ -9,6 +9,7 @@ use crate::shop::{DEPLOY, Shop, expect_journal, text};
 const ROLLED_BACK: i32 = 6;
 
 const KUSTOMIZATION: &str = "infra/k8s/base/kustomization.yaml";
+const PATCH: &str = "infra/k8s/podman/local/patches/postgres.statefulset.yaml";
 
 const JOURNAL: [(Stage, bool); 6] = [
     (Stage::Gate, true),
@@ -38,9 +39,14 @@ fn verified() -> Shop {
     shop
 }
 
-/// A commit whose image is in no registry; a commit of its own each time, since the one before is barred.
+/// A commit whose image is in no registry. Each differs from those before: what is stored already would not be stored again.
 fn commit_bad_image(shop: &Shop) {
+    let nth = shop.world.runs().len();
     shop.world.edit(KUSTOMIZATION, |text| text.replace("18-3.4", "missing"));
+    shop.world.edit(PATCH, |text| {
+        let asked = text.lines().find(|line| line.trim_start().starts_with("memory: ")).unwrap();
+        text.replacen(asked, &format!("              memory: {}Mi", 128 + nth), 1)
+    });
     shop.world.commit("Name an image that is not there");
 }
 
