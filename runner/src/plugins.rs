@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use windlass_core::provider::Provider;
 use windlass_provider_kubeconfig::KubeconfigProvider;
+/// The providers' own sections of the configuration, which embeds them.
+pub use windlass_provider_kubeconfig::{ClusterAccess, KubeconfigConfig};
 
 use crate::config::Config;
 

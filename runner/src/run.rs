@@ -15,7 +15,7 @@ use windlass_core::failure::FailureClass;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
 use windlass_core::object::ObjectRef;
 use windlass_core::policy::control::EnvironmentPolicy;
-use windlass_core::release::NoTarget;
+use windlass_core::release::{NoTarget, Release};
 use windlass_core::run::{Outcome, RunState, Stage, Step, Trigger};
 use windlass_store::{Change, Claim, Hold, Lease, Reason, RunRow, StageRecord, StoreError, Waker};
 
@@ -273,7 +273,10 @@ impl Run {
     pub async fn follows_a_failure(&self) -> Result<bool, Stop> {
         let releases = self.engine.store.releases(self.environment()).await?;
         let before = releases.iter().rev().find(|release| release.run != self.id());
-        Ok(self.row().trigger == Trigger::Rollback || before.is_some_and(|release| !release.verified))
+        // What a rollback returned to was verified by the run that applied it first.
+        let is_good =
+            |live: &Release| releases.iter().any(|known| known.verified && known.digest == live.digest);
+        Ok(self.row().trigger == Trigger::Rollback || before.is_some_and(|live| !is_good(live)))
     }
 
     /// The files that differ from the release before; none where the repository does not have both.

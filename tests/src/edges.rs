@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The workspace's own crates that each of them may name. A name that ends in `*` stands for all that begin like it.
-const MAY_KNOW: [(&str, &[&str]); 7] = [
+const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("windlass-kustomize", &[]),
     ("windlass-core", &[]),
     ("windlass-provider-*", &["windlass-core"]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 7] = [
         &["windlass-core", "windlass-kustomize", "windlass-cluster", "windlass-store", "windlass-provider-*"],
     ),
     ("windlass-tests", &["windlass*"]),
+    ("windlass-simulation", &[]),
 ];
 
 /// Crates of a runtime, a client or a server: what decides must not be able to act.

@@ -12,10 +12,10 @@ use config::{ConfigBuilder, Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use windlass_core::name::{ClusterName, Digest};
-use windlass_provider_kubeconfig::{ClusterAccess, KubeconfigConfig};
 
 pub use self::error::ConfigError;
 use self::error::Written;
+use crate::plugins::{ClusterAccess, KubeconfigConfig};
 use crate::secrets::SecretsConfig;
 use crate::variables::Variables;
 
