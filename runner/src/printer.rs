@@ -1,6 +1,6 @@
 //! All printing: data to stdout, talk to stderr. Nothing else in the program prints.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -12,16 +12,10 @@ use crate::stop::Cause;
 pub mod style {
     use super::{AnsiColor, Style};
 
-    /// Went well.
-    pub const GOOD: Style = AnsiColor::Green.on_default();
     /// Went wrong.
     pub const BAD: Style = AnsiColor::Red.on_default();
-    /// Waits, or wants a look.
-    pub const WARN: Style = AnsiColor::Yellow.on_default();
     /// What to do.
     pub const HINT: Style = AnsiColor::Cyan.on_default();
-    /// The line that matters.
-    pub const STRONG: Style = Style::new().bold();
 }
 
 /// Writes what a command has to say.
@@ -34,11 +28,6 @@ impl Printer {
     /// A printer for the chosen format. Colour follows the terminal and `NO_COLOR`.
     pub fn new(format: Format) -> Self {
         Self { format }
-    }
-
-    /// Whether people read along on a terminal, so that lines may be rewritten.
-    pub fn is_live(self) -> bool {
-        self.format == Format::Text && io::stderr().is_terminal()
     }
 
     /// Whether stdout carries JSON.

@@ -15,7 +15,7 @@ use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 use crate::stages::apply::ApplyRecord;
 use crate::stages::gate::GateRecord;
 use crate::stages::render::RenderRecord;
-use crate::stop::{Cause, Failure};
+use crate::stop::Failure;
 
 /// A run, whole.
 #[derive(Debug, Clone, Serialize)]
@@ -359,9 +359,4 @@ fn gist(code: &str, text: &str) -> String {
 
 fn dash(note: &str) -> String {
     if note.is_empty() { String::new() } else { format!(" — {note}") }
-}
-
-/// A cause as the store kept it.
-pub fn cause_of(reason: &ReasonView) -> Cause {
-    Cause::new(reason.code.clone(), reason.text.clone())
 }
