@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::build::FileTable;
 use crate::config::TransformerConfig;
 use crate::crds;
-use crate::error::{InFile, Problem, Result};
+use crate::error::{InFile, Problem, Result, in_kustomization};
 use crate::generate;
 use crate::kustomization::parts::Var;
 use crate::kustomization::{FILE_NAMES, Kind, Kustomization};
@@ -70,8 +70,8 @@ pub(crate) fn accumulate_root(
         file_name,
         origin,
     };
-    let accumulated = scope.accumulate(Accumulated::default()).in_file(&file.path)?;
-    Ok((accumulated, kustomization))
+    let accumulated = scope.accumulate(Accumulated::default());
+    Ok((in_kustomization(accumulated, &file.path, file.text()?)?, kustomization))
 }
 
 /// Finds and reads the one kustomization file of a directory.
@@ -163,7 +163,7 @@ impl Scope<'_> {
             file_name,
             origin: self.origin.as_ref().map(|origin| origin.below(path)),
         };
-        scope.accumulate(above).in_file(&file.path)
+        in_kustomization(scope.accumulate(above), &file.path, file.text()?)
     }
 
     /// The resources of a file, with their origin.

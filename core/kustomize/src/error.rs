@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
-use crate::yaml::Located;
+use crate::yaml::{self, Located};
 pub use crate::yaml::{ValueProblem, YamlProblem};
 
 /// Why a build failed, where, and which files it had read by then.
@@ -34,6 +34,11 @@ impl Error {
         self.fault.line
     }
 
+    /// The 1-based column of that line, in characters, where the parser knows it.
+    pub fn column(&self) -> Option<u32> {
+        self.fault.line.and(self.fault.problem.column())
+    }
+
     /// Every file the build had looked at, so that a change to one of them can be seen as a reason to try again.
     pub fn files(&self) -> &BTreeSet<String> {
         &self.files
@@ -46,12 +51,16 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    /// `file:line:column: problem`, as compilers write places and editors read them.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.fault.file, self.fault.line) {
-            (Some(file), Some(line)) => write!(formatter, "`{file}` line {line}: {}", self.fault.problem),
-            (Some(file), None) => write!(formatter, "`{file}`: {}", self.fault.problem),
-            (None, _) => write!(formatter, "{}", self.fault.problem),
+        if let Some(file) = self.file() {
+            formatter.write_str(file)?;
+            for number in [self.line(), self.column()].into_iter().flatten() {
+                write!(formatter, ":{number}")?;
+            }
+            formatter.write_str(": ")?;
         }
+        write!(formatter, "{}", self.fault.problem)
     }
 }
 
@@ -148,6 +157,8 @@ pub enum Problem {
     UnknownField {
         /// Its path.
         field: String,
+        /// The field that was probably meant.
+        nearest: Option<&'static str>,
     },
     /// A field of the wrong type.
     #[error("field `{field}` must be {expected}, found {found}")]
@@ -267,22 +278,66 @@ pub enum Problem {
 impl Problem {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Refused { instead, .. } => (*instead).to_owned(),
-            Self::OutsideRoot { .. } => {
-                "move the file below the kustomization, or allow it with `--load-restrictor LoadRestrictionsNone`".to_owned()
-            }
+            Self::Yaml(problem) => problem.hint().to_owned(),
+            Self::UnknownField { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::NoKustomization { directory } => {
                 format!("create one with `cd {directory} && kustomize create --autodetect`")
             }
-            Self::DuplicateResource { .. } => {
-                "list the resource once, or tell them apart with `namePrefix` or `namespace` in their bases".to_owned()
-            }
             Self::PatchTarget { matches: 0, .. } => {
-                "a patch without `target` needs the apiVersion, kind, name and namespace of its resource; see them with `kustomize build` of the base".to_owned()
+                "a patch without `target` needs the apiVersion, kind, name and namespace of its resource; see them with `windlass render` of the base".to_owned()
             }
             Self::Unprintable { source: ValueProblem::Key { key }, .. } => format!("quote the key: `\"{key}\":`"),
+            other => return other.plain_hint().map(str::to_owned),
+        })
+    }
+
+    /// What to do about a problem, whatever it is about.
+    fn plain_hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Refused { instead, .. } => instead,
+            Self::NotFound { .. } => {
+                "correct the path, which is relative to the file that names it, or add what is missing with `git add`"
+            }
+            Self::NotADirectory { .. } | Self::NotAFile { .. } => {
+                "`resources` takes files, and directories that hold a kustomization; patches and generators take files"
+            }
+            Self::OutsideRoot { .. } => {
+                "move the file below the kustomization, or allow it with `--load-restrictor LoadRestrictionsNone`"
+            }
+            Self::OutsideTree { .. } => "move the file into the repository: nothing outside of it is read",
+            Self::NotText => "save it as UTF-8",
+            Self::SeveralKustomizations { .. } => "keep one of them",
+            Self::Cycle { .. } => "take out one of the references that close the circle",
+            Self::WrongType { expected: "a string", found: "a number" | "a boolean", .. } => {
+                "put the value between quotes"
+            }
+            Self::EmptyKustomization => "name what it is made of under `resources:`",
+            Self::NotAResource { .. } => "every document needs `apiVersion`, `kind` and `metadata.name`",
+            Self::DuplicateResource { .. } => {
+                "list the resource once, or tell them apart with `namePrefix` or `namespace` in their bases"
+            }
+            Self::PatchTarget { .. } => "narrow its `target` until it means one resource",
             _ => return None,
         })
+    }
+
+    fn column(&self) -> Option<u32> {
+        match self {
+            Self::Yaml(problem) => problem.column(),
+            _ => None,
+        }
+    }
+
+    /// The path as a kustomization writes it, where that is what is wrong.
+    fn written_path(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { path }
+            | Self::NotADirectory { path }
+            | Self::NotAFile { path }
+            | Self::OutsideRoot { path, .. }
+            | Self::OutsideTree { path } => Some(path),
+            _ => None,
+        }
     }
 }
 
@@ -318,6 +373,18 @@ impl Problem {
     pub(crate) fn fail<T>(self) -> Result<T> {
         Err(self.into())
     }
+}
+
+/// Adds the kustomization file to an error that does not have one yet, and the line on which it writes the path that is wrong.
+pub(crate) fn in_kustomization<T>(outcome: Result<T>, path: &str, text: &str) -> Result<T> {
+    outcome.map_err(|mut fault| {
+        if fault.file.is_none() {
+            let written = fault.problem.written_path();
+            fault.line = fault.line.or_else(|| written.and_then(|written| yaml::line_of(text, written)));
+            fault.file = Some(path.to_owned());
+        }
+        fault
+    })
 }
 
 /// Adds the file to an error that does not have one yet.

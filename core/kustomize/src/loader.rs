@@ -173,7 +173,7 @@ fn refuse_remote(path: &str) -> Result<()> {
     }
     Problem::Refused {
         what: format!("the remote resource `{path}`"),
-        instead: "vendor the files into the repository and refer to their directory, or set `render: exec` to run your own `kustomize build`",
+        instead: "vendor the files into the repository and refer to their directory, or commit what your own `kustomize build` prints",
     }
     .fail()
 }

@@ -16,7 +16,7 @@ use crate::transform::namespace::{Namespace, Subjects};
 use crate::transform::{Transformer, patch, replacement, value_add};
 use crate::yaml::{Dialect, Duplicates, Limits, Map, Node, Scalar, Text, Value, parse_document};
 
-const INSTEAD: &str = "use the fields of the kustomization or a builtin transformer, or set `render: exec` to run your own `kustomize build --enable-alpha-plugins`";
+const INSTEAD: &str = "use the fields of the kustomization or a builtin transformer, or commit what your own `kustomize build` prints";
 
 /// Refuses a plugin by name.
 pub(crate) fn refuse<T>(config: &Resource, role: &str) -> Result<T> {
@@ -107,7 +107,7 @@ fn suffix(fields: &mut Fields<'_>) -> Result<Transformer> {
     Ok(Transformer::Suffix(fields.text("suffix")?, name_specs(fields)?))
 }
 
-fn entries(fields: &mut Fields<'_>, name: &str) -> Result<Transformer> {
+fn entries(fields: &mut Fields<'_>, name: &'static str) -> Result<Transformer> {
     Ok(Transformer::Entries(fields.text_map(name)?.unwrap_or_default(), specs(fields)?))
 }
 
@@ -196,7 +196,7 @@ fn service_account(fields: &mut Fields<'_>) -> Result<Resource> {
         let reason = format!("must be `gke`, found `{cloud}`");
         return Problem::InvalidField { field: "cloud".to_owned(), reason }.fail();
     }
-    let part = |fields: &mut Fields<'_>, name: &str| -> Result<(Text, Text)> {
+    let part = |fields: &mut Fields<'_>, name: &'static str| -> Result<(Text, Text)> {
         match fields.nested(name)? {
             Some(mut part) => Ok((part.text("name")?, part.text("namespace")?)),
             None => Ok((Text::default(), Text::default())),

@@ -81,6 +81,37 @@ fn failed_builds_know_the_files_they_read() {
 }
 
 #[test]
+fn every_place_is_written_alike_and_comes_with_a_hint() {
+    let app = |content: &'static str| [("app/kustomization.yaml", content)];
+    says(&app("a: 1\nb: [\n"), "app/kustomization.yaml:2:4: the YAML is malformed: ", "mend the line");
+    says(
+        &app("\nresorces: []\n"),
+        "app/kustomization.yaml:2: field `resorces` is unknown",
+        "did you mean `resources`?",
+    );
+    says(
+        &app("resources:\n  - here.yaml\n  - absent.yaml\n"),
+        "app/kustomization.yaml:2: `here.yaml` does not exist",
+        "git add",
+    );
+    says(
+        &app("images: [{nam: a}]\n"),
+        "app/kustomization.yaml:1: field `images[0].nam` is unknown",
+        "`name`",
+    );
+    says(&app("replicas: 3\nquite_another: 1\n"), "app/kustomization.yaml:1: field `replicas` must be", "");
+}
+
+/// Checks that a build of `files` in `app` fails with these words, and a hint that holds `hint`.
+#[track_caller]
+fn says(files: &[(&str, &str)], words: &str, hint: &str) {
+    let error = render(files, "app").expect_err(words);
+    assert!(error.to_string().starts_with(words), "{error}");
+    let given = error.hint().unwrap_or_default();
+    assert!(given.contains(hint), "{error}: {given}");
+}
+
+#[test]
 fn order_of_the_output_can_be_that_of_the_input() {
     let files = [
         ("kustomization.yaml", "resources: [all.yaml]"),
@@ -149,15 +180,15 @@ fn what_needs_the_network_or_a_process_is_refused_by_name() {
 
 #[test]
 fn cycles_are_found() {
-    refuses(&[("app/kustomization.yaml", "resources: [.]")], "cycle", false);
+    refuses(&[("app/kustomization.yaml", "resources: [.]")], "cycle", true);
     refuses(
         &[("app/kustomization.yaml", "resources: [..]"), ("kustomization.yaml", "resources: [app]")],
         "cycle",
-        false,
+        true,
     );
     let files =
         [("app/kustomization.yaml", "resources: [../b]"), ("b/kustomization.yaml", "resources: [../app]")];
-    refuses(&files, "cycle", false);
+    refuses(&files, "cycle", true);
 }
 
 /// Checks that reading `resource` fails with a bound.

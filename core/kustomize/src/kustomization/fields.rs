@@ -25,6 +25,8 @@ pub(crate) struct Fields<'a> {
     path: String,
     strictness: Strictness,
     line: u32,
+    /// The names that were asked for: those that there are.
+    known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
@@ -36,6 +38,7 @@ impl<'a> Fields<'a> {
                 path: path.to_owned(),
                 strictness,
                 line: node.line(),
+                known: Vec::new(),
             }),
             other => wrong_type(path, "a map", other),
         }
@@ -47,7 +50,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the field `name`; null counts as absent.
-    pub(crate) fn take(&mut self, name: &str) -> Option<&'a Node> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<&'a Node> {
+        self.known.push(name);
         let matching = |matches: fn(&str, &str) -> bool| {
             self.entries.iter().position(|entry| entry.is_some_and(|entry| matches(&entry.key.text, name)))
         };
@@ -65,16 +69,16 @@ impl<'a> Fields<'a> {
     }
 
     /// A string, empty if absent.
-    pub(crate) fn text(&mut self, name: &str) -> Result<Text> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Text> {
         Ok(self.optional_text(name)?.unwrap_or_default())
     }
 
-    pub(crate) fn optional_text(&mut self, name: &str) -> Result<Option<Text>> {
+    pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<Text>> {
         let path = self.join(name);
         self.take(name).map(|node| self.read_text(node, &path)).transpose()
     }
 
-    pub(crate) fn flag(&mut self, name: &str) -> Result<bool> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool> {
         let path = self.join(name);
         match self.take(name) {
             None => Ok(false),
@@ -85,7 +89,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>> {
+    pub(crate) fn integer(&mut self, name: &'static str) -> Result<Option<i64>> {
         let path = self.join(name);
         let Some(node) = self.take(name) else { return Ok(None) };
         match node {
@@ -99,14 +103,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<Text>> {
+    pub(crate) fn texts(&mut self, name: &'static str) -> Result<Vec<Text>> {
         let path = self.join(name);
         let items = self.items(name)?;
         items.iter().enumerate().map(|(at, item)| self.read_text(item, &format!("{path}[{at}]"))).collect()
     }
 
     /// A map of strings; absent and empty are told apart.
-    pub(crate) fn text_map(&mut self, name: &str) -> Result<Option<BTreeMap<Text, Text>>> {
+    pub(crate) fn text_map(&mut self, name: &'static str) -> Result<Option<BTreeMap<Text, Text>>> {
         let path = self.join(name);
         match self.take(name) {
             None => Ok(None),
@@ -122,7 +126,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields of the map at `name`.
-    pub(crate) fn nested(&mut self, name: &str) -> Result<Option<Fields<'a>>> {
+    pub(crate) fn nested(&mut self, name: &'static str) -> Result<Option<Fields<'a>>> {
         let path = self.join(name);
         self.take(name).map(|node| Fields::of(node, &path, self.strictness)).transpose()
     }
@@ -130,7 +134,7 @@ impl<'a> Fields<'a> {
     /// Reads every element of the list at `name` as a map.
     pub(crate) fn list<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         mut read: impl FnMut(Fields<'a>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let path = self.join(name);
@@ -140,7 +144,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The elements of the list at `name`.
-    pub(crate) fn items(&mut self, name: &str) -> Result<&'a [Node]> {
+    pub(crate) fn items(&mut self, name: &'static str) -> Result<&'a [Node]> {
         let path = self.join(name);
         match self.take(name) {
             None => Ok(&[]),
@@ -153,7 +157,8 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(self) -> Result<()> {
         match self.entries.iter().flatten().next() {
             Some(entry) if self.strictness != Strictness::Lenient => {
-                Problem::UnknownField { field: self.join(&entry.key.text) }.at_line(entry.key.line)
+                let (field, nearest) = (self.join(&entry.key.text), nearest(&entry.key.text, &self.known));
+                Problem::UnknownField { field, nearest }.at_line(entry.key.line)
             }
             _ => Ok(()),
         }
@@ -171,6 +176,17 @@ impl<'a> Fields<'a> {
             other => wrong_type(path, "a string", other),
         }
     }
+}
+
+/// The known name that is nearest to `word` by edits, if it is near enough to be a slip of the hand: one edit for each three letters.
+fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let allowed = (word.chars().count() / 3).max(1);
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase()), *known))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, known)| known)
 }
 
 /// The text a scalar has as a JSON key: booleans of YAML 1.1 become `true` and `false`.

@@ -141,7 +141,7 @@ fn refuse_helm(fields: &mut Fields<'_>) -> Result<()> {
         if !fields.items(field)?.is_empty() {
             return Problem::Refused {
                 what: format!("`{field}`"),
-                instead: "render the chart with `helm template` into the repository, or set `render: exec` to run your own `kustomize build --enable-helm`",
+                instead: "render the chart with `helm template` into the repository, or commit what your own `kustomize build` prints",
             }
             .at_line(fields.line());
         }

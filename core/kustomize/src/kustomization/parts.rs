@@ -146,7 +146,7 @@ fn id_selector(fields: &mut Fields<'_>) -> Result<IdSelector> {
 }
 
 /// The list of field specs at `name`.
-pub(crate) fn field_specs(fields: &mut Fields<'_>, name: &str) -> Result<Vec<FieldSpec>> {
+pub(crate) fn field_specs(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<FieldSpec>> {
     fields.list(name, |mut fields| {
         let spec = FieldSpec::new(gvk(&mut fields)?, &fields.text("path")?, fields.flag("create")?);
         fields.finish()?;
@@ -155,7 +155,7 @@ pub(crate) fn field_specs(fields: &mut Fields<'_>, name: &str) -> Result<Vec<Fie
 }
 
 /// The list of name references at `name`.
-pub(crate) fn name_references(fields: &mut Fields<'_>, name: &str) -> Result<Vec<NameReference>> {
+pub(crate) fn name_references(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<NameReference>> {
     fields.list(name, |mut fields| {
         let reference =
             NameReference { target: gvk(&mut fields)?, referrers: field_specs(&mut fields, "fieldSpecs")? };

@@ -42,7 +42,7 @@ fn of(resource: &Resource) -> Result<String> {
         _ => {
             return Problem::Refused {
                 what: format!("a content hash in the name of a {kind}"),
-                instead: "set `disableNameSuffixHash: true`, or set `render: exec` to run your own `kustomize build`",
+                instead: "set `disableNameSuffixHash: true`, or commit what your own `kustomize build` prints",
             }
             .fail();
         }

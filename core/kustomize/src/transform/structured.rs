@@ -69,7 +69,7 @@ fn written(node: &Node, original: &str) -> Result<Option<String>> {
 fn refuse<T>(what: &str) -> Result<T> {
     Problem::Refused {
         what: what.to_owned(),
-        instead: "simplify the text, or set `render: exec` to run your own `kustomize build`",
+        instead: "simplify the text, or commit what your own `kustomize build` prints",
     }
     .fail()
 }

@@ -22,7 +22,7 @@ pub(crate) use emit::{emit, emit_in_order};
 pub(crate) use node::{Entry, Map, Node, Scalar, Style, Tag, Text};
 pub(crate) use number::{go_format, json_format};
 pub use parse::YamlProblem;
-pub(crate) use parse::{Duplicates, Limits, Located, parse_document, parse_documents};
+pub(crate) use parse::{Duplicates, Limits, Located, line_of, parse_document, parse_documents};
 pub(crate) use path::{split_path, split_selecting_path};
 pub(crate) use resolve::{Dialect, Implicit, resolve};
 pub(crate) use styled::{Layout, emit_styled};

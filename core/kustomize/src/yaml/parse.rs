@@ -41,8 +41,8 @@ pub(crate) enum Duplicates {
 #[non_exhaustive]
 pub enum YamlProblem {
     /// Not well-formed.
-    #[error("the YAML is malformed")]
-    Malformed(#[source] granit_parser::ScanError),
+    #[error("the YAML is malformed: {}", .0.info())]
+    Malformed(granit_parser::ScanError),
     /// A document exceeds one of the bounds that keep hostile input cheap.
     #[error("the document has more than {limit} {unit}")]
     TooLarge {
@@ -82,6 +82,32 @@ pub enum YamlProblem {
     },
 }
 
+impl YamlProblem {
+    /// The 1-based column of a problem that the parser has found.
+    pub(crate) fn column(&self) -> Option<u32> {
+        match self {
+            Self::Malformed(error) => u32::try_from(error.marker().col() + 1).ok(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => {
+                "mend the line or one before it: most often an indentation, a tab, or a missing quote or bracket"
+            }
+            Self::TooLarge { .. } => "split it into several files",
+            Self::Recursive => "write the value out in place of the alias",
+            Self::ComplexKey { .. } => "write a name before the colon",
+            Self::Duplicate { .. } => "keep one of the two",
+            Self::Merge => "name an anchor of a map: `<<: *anchor`",
+            Self::Separator => "put the text on a line of its own",
+            Self::Control { .. } => "take the character out; most editors do not show it",
+        }
+    }
+}
+
 /// A problem and its line.
 #[derive(Debug)]
 pub(crate) struct Located {
@@ -101,6 +127,20 @@ pub(crate) fn parse_documents(text: &str, limits: Limits) -> Result<Vec<Node>, L
         documents.extend(node.filter(|node| !node.is_null()));
     }
     Ok(documents)
+}
+
+/// The first line of the first document on which a scalar is just this text.
+pub(crate) fn line_of(text: &str, wanted: &str) -> Option<u32> {
+    let document = parse_document(text, 1, Dialect::V2, Duplicates::LastWins, Limits::default()).ok()??;
+    line_in(&document, wanted)
+}
+
+fn line_in(node: &Node, wanted: &str) -> Option<u32> {
+    match node {
+        Node::Scalar(scalar) => (scalar.text == wanted).then_some(scalar.line),
+        Node::Map(map) => map.entries.iter().find_map(|entry| line_in(&entry.value, wanted)),
+        Node::List(items) => items.iter().find_map(|item| line_in(item, wanted)),
+    }
 }
 
 fn split_documents(text: &str) -> Result<Vec<(&str, u32)>, Located> {
