@@ -12,7 +12,7 @@ pub(crate) enum KubeconfigError {
     NoFile,
     #[error("kubeconfig `{}` cannot be read", file.display())]
     Unreadable { file: PathBuf, source: io::Error },
-    #[error("kubeconfig `{}` is not YAML of the expected form{}", file.display(), at(*line))]
+    #[error("{}{} is not a kubeconfig in YAML", file.display(), at(*line))]
     Malformed { file: PathBuf, line: Option<u64> },
     #[error("the kubeconfig names no current context")]
     NoCurrentContext,
@@ -31,7 +31,7 @@ pub(crate) enum KubeconfigError {
 }
 
 fn at(line: Option<u64>) -> String {
-    line.map_or(String::new(), |line| format!(" (line {line})"))
+    line.map_or(String::new(), |line| format!(":{line}:"))
 }
 
 impl KubeconfigError {

@@ -9,7 +9,7 @@ use windlass_core::failure::ClusterFailure;
 use windlass_core::object::{ObjectRef, ObjectView, Scope};
 use windlass_core::provider::Kubeconfig;
 
-use crate::error::{ClusterError, Request};
+use crate::error::{ClusterError, Request, THE_CLUSTER};
 use crate::kinds::{Kind, KindCache, check_name, encode};
 use crate::kubeconfig;
 use crate::transport::{Call, Transport};
@@ -122,7 +122,7 @@ impl fmt::Debug for Cluster {
 
 /// Asked first and alone, so that the connection is there for what follows in parallel.
 async fn server_version(transport: &Transport) -> Result<String, ClusterError> {
-    let request = Request::about("connect to", "the cluster");
+    let request = Request::about("connect to", THE_CLUSTER);
     let answer = transport.call(&Call::get("/version".to_owned(), request.clone())).await?.json(&request)?;
     let version = ObjectView::new(&answer).text("/gitVersion");
     version.map(str::to_owned).ok_or_else(|| {

@@ -42,6 +42,9 @@ enum Target {
     Named(String),
 }
 
+/// What a request is about that is about a cluster as a whole.
+pub(crate) const THE_CLUSTER: &str = "the cluster";
+
 /// A field the server complains about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
@@ -141,6 +144,22 @@ impl ClusterError {
     /// How long the server asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Says which cluster was meant, where the request was about the cluster as a whole.
+    pub fn naming_cluster(mut self, name: &str) -> ClusterError {
+        if let Target::Named(target) = &mut self.0.request.target
+            && target == THE_CLUSTER
+        {
+            name.clone_into(target);
+        }
+        self
+    }
+
+    /// The same with other words.
+    pub(crate) fn saying(mut self, words: String) -> ClusterError {
+        self.0.words = words;
+        self
     }
 
     pub(crate) fn with_fields(mut self, fields: Vec<FieldProblem>) -> ClusterError {

@@ -5,6 +5,7 @@
 //! failure is, decided from what the answer says as data.
 
 mod adopt;
+mod advice;
 mod apply;
 mod connection;
 mod delete;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use windlass_core::diagnosis::Cause;
 use windlass_core::failure::ClusterFailure;
 
+use crate::advice;
 use crate::error::{ClusterError, FieldProblem, Request};
 
 /// No message is longer: admission can repeat a whole object.
@@ -154,9 +155,19 @@ impl Status {
             .with_cause(cause)
             .with_retry_after(self.details.retry_after_seconds.map(Duration::from_secs))
             .with_fields(fields);
-        match self.hint(failure, request) {
+        match self.hint(&error) {
             Some(hint) => error.with_hint(hint),
             None => error,
+        }
+    }
+
+    /// What a person can do. A namespace that is missing is known from the details only, all else from the error.
+    fn hint(&self, error: &ClusterError) -> Option<String> {
+        match self.missing_namespace() {
+            Some(name) => {
+                Some(format!("make it with `kubectl create namespace {name}`, or add it to the release"))
+            }
+            None => advice::on(error),
         }
     }
 
@@ -221,33 +232,6 @@ impl Status {
             return format!("the server answered with status {}", self.code);
         }
         shorten(self.message.trim())
-    }
-
-    fn hint(&self, failure: ClusterFailure, request: &Request) -> Option<String> {
-        let namespace = request.object().and_then(|object| object.namespace.as_deref());
-        match failure {
-            ClusterFailure::Unauthorised => Some("renew the kubeconfig of this cluster".to_owned()),
-            ClusterFailure::Forbidden => Some(match namespace {
-                Some(namespace) => format!("see what is allowed with `kubectl auth can-i --list --namespace {namespace}`"),
-                None => "see what is allowed with `kubectl auth can-i --list`".to_owned(),
-            }),
-            ClusterFailure::Immutable => Some(
-                "keep the value, or give the object another name: nothing is deleted and made again by itself".to_owned(),
-            ),
-            ClusterFailure::FieldConflict => {
-                Some("leave the field out of the overlay, or let windlass take it with `conflicts: take`".to_owned())
-            }
-            ClusterFailure::NotFound if self.details.kind == "namespaces" => {
-                Some(format!("make it with `kubectl create namespace {}`, or add it to the release", self.details.name))
-            }
-            ClusterFailure::UnknownKind => request.object().map(|object| {
-                format!(
-                    "add its CustomResourceDefinition to the release, or see what is served with `kubectl api-resources --api-group={}`",
-                    object.group()
-                )
-            }),
-            _ => None,
-        }
     }
 }
 

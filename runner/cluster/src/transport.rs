@@ -4,6 +4,7 @@
 //! that a whole set of dry runs and every watch share one TLS handshake, and without Nagle's delay.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,6 +113,8 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Transport {
     client: kube::Client,
+    /// The server's address, for messages.
+    server: Arc<str>,
     /// No call is made and no retry waits beyond this moment.
     deadline: Option<Instant>,
 }
@@ -135,16 +138,25 @@ impl Transport {
             .layer(headers)
             .map_err(BoxError::from)
             .service(http_client(config).map_err(unusable)?);
-        Ok(Transport { client: kube::Client::new(service, &config.default_namespace), deadline: None })
+        let client = kube::Client::new(service, &config.default_namespace);
+        Ok(Transport { client, server: address(&config.cluster_url).into(), deadline: None })
     }
 
     pub(crate) fn until(&self, deadline: Instant) -> Transport {
-        Transport { client: self.client.clone(), deadline: Some(deadline) }
+        Transport { deadline: Some(deadline), ..self.clone() }
     }
 
     /// Makes a call that may be repeated, and repeats it while that can help and there is time.
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, ClusterError> {
-        self.try_call(call).await.map_err(|failed| failed.into_error(&call.request))
+        self.try_call(call).await.map_err(|failed| self.naming(failed.into_error(&call.request)))
+    }
+
+    /// Names the server where it is the server as a whole that says no.
+    fn naming(&self, error: ClusterError) -> ClusterError {
+        if error.failure() == ClusterFailure::Unauthorised {
+            return error.saying(format!("`{}` does not accept the credentials", self.server));
+        }
+        error
     }
 
     /// The same, with the server's answer as it is.
@@ -181,12 +193,12 @@ impl Transport {
             let response = self.send(call).await?;
             let (parts, body) = response.into_parts();
             let body =
-                body.collect().await.map_err(|error| unreachable_server(&call.request, error))?.to_bytes();
+                body.collect().await.map_err(|error| self.unreachable(&call.request, error))?.to_bytes();
             Ok((parts, body))
         };
         let (parts, body) = tokio::time::timeout(timeout, answer)
             .await
-            .map_err(|_| no_answer(&call.request, timeout))
+            .map_err(|_| self.no_answer(&call.request, timeout))
             .and_then(|answer| answer)
             .map_err(Failed::Other)?;
         if parts.status.is_success() {
@@ -201,7 +213,7 @@ impl Transport {
     pub(crate) async fn stream(&self, call: &Call) -> Result<Body, Failed> {
         let response = tokio::time::timeout(CALL_TIMEOUT, self.send(call))
             .await
-            .map_err(|_| no_answer(&call.request, CALL_TIMEOUT))
+            .map_err(|_| self.no_answer(&call.request, CALL_TIMEOUT))
             .and_then(|response| response)
             .map_err(Failed::Other)?;
         let status = response.status();
@@ -225,7 +237,7 @@ impl Transport {
         let request = request.body(Body::from(call.body.to_vec())).map_err(|_| {
             ClusterError::new(ClusterFailure::Invalid, &call.request, "its name does not fit into a URL")
         })?;
-        self.client.send(request).await.map_err(|error| unreachable_server(&call.request, error))
+        self.client.send(request).await.map_err(|error| self.unreachable(&call.request, error))
     }
 
     fn time_left(&self, request: &Request) -> Result<Duration, ClusterError> {
@@ -240,6 +252,29 @@ impl Transport {
         }
         Ok(left.min(CALL_TIMEOUT))
     }
+
+    fn no_answer(&self, request: &Request, timeout: Duration) -> ClusterError {
+        let words = format!("`{}` did not answer within {} s", self.server, timeout.as_secs_f32().ceil());
+        ClusterError::new(ClusterFailure::Unreachable, request, words)
+    }
+
+    fn unreachable(&self, request: &Request, error: impl Into<BoxError>) -> ClusterError {
+        let (error, server) = (error.into(), &self.server);
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls_failure(error.as_ref()) {
+            let words = format!("the certificate of `{server}` is not one that the kubeconfig trusts");
+            return ClusterError::new(ClusterFailure::UntrustedCertificate, request, words).caused_by(error);
+        }
+        let words = format!("`{server}` cannot be reached: {}", root(error.as_ref()));
+        ClusterError::new(ClusterFailure::Unreachable, request, words)
+            .with_hint("see whether it answers: `kubectl cluster-info`")
+    }
+}
+
+/// A URL without what may be secret in it: credentials before the host, anything in the path or query.
+fn address(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{host}{port}", url.scheme_str().unwrap_or("https"))
 }
 
 type HttpClient = hyper_util::client::legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, Body>;
@@ -281,22 +316,6 @@ fn warnings(headers: &http::HeaderMap) -> Vec<String> {
 
 fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
-}
-
-fn no_answer(request: &Request, timeout: Duration) -> ClusterError {
-    let words = format!("the server did not answer within {} s", timeout.as_secs_f32().ceil());
-    ClusterError::new(ClusterFailure::Unreachable, request, words)
-}
-
-fn unreachable_server(request: &Request, error: impl Into<BoxError>) -> ClusterError {
-    let error = error.into();
-    if let Some(rustls::Error::InvalidCertificate(_)) = tls_failure(error.as_ref()) {
-        let words = "the server's certificate is not one that the kubeconfig trusts";
-        return ClusterError::new(ClusterFailure::UntrustedCertificate, request, words).caused_by(error);
-    }
-    let words = format!("the server cannot be reached: {}", root(error.as_ref()));
-    ClusterError::new(ClusterFailure::Unreachable, request, words)
-        .with_hint("see whether it answers: `kubectl cluster-info`")
 }
 
 /// The innermost cause: the layers of the client above it say nothing that helps.

@@ -26,7 +26,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let kubeconfig = kubeconfig(&space, &["config", "set", "clusters.testbed.server", "https://127.0.0.1:1"]);
     let error = refused(&kubeconfig).await;
     assert_eq!(error.failure(), ClusterFailure::Unreachable);
-    let words = "cannot connect to the cluster: the server cannot be reached: Connection refused";
+    let words = "cannot connect to the cluster: `https://127.0.0.1:1` cannot be reached: Connection refused";
     assert!(error.to_string().starts_with(words), "{error}");
 }
 
