@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
-use windlass_cluster::Cluster;
+use tokio::sync::{broadcast, watch};
+use windlass_cluster::{Cluster, ClusterError};
 use windlass_core::name::{ClusterName, Commit, EnvironmentName, ProviderName, RunId};
 use windlass_core::policy::control::{DeployControl, EnvironmentPolicy};
 use windlass_core::policy::gate::{
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::secrets::SecretSources;
 use crate::sources::{Source, SourceError};
 use crate::stages::render::RenderedObject;
-use crate::stop::{Cause, Stop, chain};
+use crate::stop::{Cause, Stop, chain, cluster_cause};
 use crate::variables::Variables;
 
 /// The policy's file, below the configured `infra` folder.
@@ -56,6 +56,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     controls: Mutex<HashMap<Commit, Arc<DeployControl>>>,
     live: broadcast::Sender<Live>,
+    halted: watch::Sender<bool>,
 }
 
 /// What a run is doing right now: for whoever watches in the same process; never stored.
@@ -88,7 +89,8 @@ impl Engine {
         let queue = EmbeddedQueue::new(store.clone())?;
         let providers = providers.into_iter().map(|provider| (provider.name().clone(), provider)).collect();
         let (live, _) = broadcast::channel(256);
-        Ok(Self { store, queue, config, source, providers, clock, controls: Mutex::default(), live })
+        let (halted, controls) = (watch::Sender::new(false), Mutex::default());
+        Ok(Self { store, queue, config, source, providers, clock, controls, live, halted })
     }
 
     /// The time.
@@ -109,6 +111,25 @@ impl Engine {
     /// Tells whoever watches. Nobody may.
     pub fn announce(&self, run: RunId, waiting_on: Option<String>) {
         let _ = self.live.send(Live { run, waiting_on });
+    }
+
+    /// Lets the runs of this process stop at the end of the stage they are in.
+    pub fn halt(&self) {
+        self.halted.send_replace(true);
+    }
+
+    /// Whether runs of this process may begin no further stage.
+    pub fn is_halted(&self) -> bool {
+        *self.halted.borrow()
+    }
+
+    /// Ends when [`Engine::halt`] is called: for what only looks, and need not be finished.
+    pub fn until_halted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut halted = self.halted.subscribe();
+        async move {
+            // The engine lives as long as its runs do.
+            let _ = halted.wait_for(|halted| *halted).await;
+        }
     }
 
     /// The policy as of a commit.
@@ -196,7 +217,45 @@ impl Engine {
     pub async fn connect(&self, environment: &EnvironmentName, commit: &Commit) -> Result<Cluster, Stop> {
         let (provider, cluster) = self.provider_of(environment, commit).map_err(Stop::Refuse)?;
         let kubeconfig = provider.connect(&cluster).await.map_err(|error| provider_stop(&error))?;
-        Ok(Cluster::connect(&kubeconfig).await?)
+        let named = if cluster.as_str() == environment.as_str() {
+            format!("the cluster of `{environment}`")
+        } else {
+            format!("cluster `{cluster}` of `{environment}`")
+        };
+        let connected = Cluster::connect(&kubeconfig).await.map_err(|error| error.naming_cluster(&named));
+        connected.map_err(|error| self.way_stop(environment, &error))
+    }
+
+    /// What becomes of a run that does not get into its cluster, with the command by which a person sees the same.
+    fn way_stop(&self, environment: &EnvironmentName, error: &ClusterError) -> Stop {
+        let cause = self.with_way(environment, cluster_cause(error));
+        Stop::of(cause, error.class())
+    }
+
+    /// Puts the command that tries the way into an environment's cluster in the place of general advice, where the way is what is wrong.
+    pub fn with_way(&self, environment: &EnvironmentName, mut cause: Cause) -> Cause {
+        let Some(kubectl) = self.kubectl(environment) else { return cause };
+        let advice = match cause.code.as_str() {
+            "unreachable" => format!("see whether it answers: `{kubectl} version`"),
+            "untrusted_certificate" => {
+                format!("get the cluster's kubeconfig anew, and try it: `{kubectl} version`")
+            }
+            "unauthorised" => format!(
+                "the credentials are wrong or have expired: get new ones, and try them with `{kubectl} auth whoami`"
+            ),
+            _ => return cause,
+        };
+        cause.hints = vec![advice];
+        cause
+    }
+
+    /// `kubectl` with the kubeconfig and the context that the configuration names for an environment.
+    fn kubectl(&self, environment: &EnvironmentName) -> Option<String> {
+        let cluster: ClusterName = environment.as_str().parse().expect("an environment's name is a label");
+        let access = self.config.clusters.get(&cluster)?;
+        let file = access.kubeconfig.as_ref().map(|file| format!(" --kubeconfig {}", file.display()));
+        let context = access.context.as_ref().map(|context| format!(" --context {context}"));
+        Some(format!("kubectl{}{}", file.unwrap_or_default(), context.unwrap_or_default()))
     }
 
     fn provider_of(
@@ -261,7 +320,7 @@ impl Engine {
             reason,
             until,
         };
-        let freeze = row.frozen.map(|freeze| hold(HoldKind::Pause, freeze.by, freeze.reason, freeze.until));
+        let freeze = row.frozen.map(|freeze| hold(freeze.kind, freeze.by, freeze.reason, freeze.until));
         // A stuck environment takes no automatic run; a person may still deploy the mend.
         let attention = row.attention.map(|text| hold(HoldKind::Pause, "windlass".to_owned(), text, None));
         Ok(Decisions { barred, holds: freeze.into_iter().chain(attention).collect(), ..Decisions::default() })

@@ -25,7 +25,7 @@ pub enum Exit {
     Broken,
     /// The watcher stopped waiting; the run goes on.
     Pending,
-    /// Ended by a second signal.
+    /// Stopped by Ctrl-C.
     Interrupted,
     /// A stale approval, a field of another manager, a lock, a run that a newer one replaced.
     Conflict,
@@ -48,7 +48,7 @@ impl Exit {
             Self::Interrupted,
             130,
             "interrupted",
-            "ended by a second signal; the next start goes on from there",
+            "stopped by Ctrl-C; the run goes on from there at the next start",
         ),
     ];
 
@@ -104,5 +104,19 @@ mod tests {
         assert_eq!(codes.len(), Exit::TABLE.len());
         assert_eq!(Exit::RolledBack.code(), 6);
         assert!(Exit::TABLE.iter().all(|row| row.0.severity() < Exit::TABLE.len()));
+    }
+
+    #[test]
+    fn the_readme_has_this_table() {
+        let readme = include_str!("../../README.md");
+        let section = readme.split_once("## Exit codes").expect("the section is there").1;
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        let expected: Vec<_> = Exit::TABLE
+            .iter()
+            .map(|(_, code, name, meaning)| format!("| {code} | {name} | {meaning} |"))
+            .collect();
+        let plain: Vec<_> = rows.iter().map(|row| row.replace('`', "")).collect();
+        assert_eq!(plain, expected);
     }
 }

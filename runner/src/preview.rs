@@ -65,7 +65,7 @@ pub async fn plan(engine: &Engine, environment: &EnvironmentName, commit: &Commi
     let planned = cluster
         .dry_run(sealed.expose(), &ApplyOptions::default())
         .await
-        .map_err(|refusals| crate::stop::refusals_cause(&refusals))?;
+        .map_err(|refusals| crate::stop::refusals_cause(&refusals, &release))?;
     let gate = gate(engine, environment, commit, Trigger::Manual, engine.now()).await?;
     let objects = planned.iter().map(|plan| planned_object(plan, &release)).collect();
     Ok(Preview { environment: environment.clone(), commit: commit.clone(), digest, objects, gate })

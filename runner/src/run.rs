@@ -120,6 +120,9 @@ impl Run {
         if let Some(ended) = self.ended(stage) {
             return ended;
         }
+        if self.engine.is_halted() {
+            return Err(Stop::Interrupted);
+        }
         self.engine.store.begin_stage(&mut self.claim, stage, &intent, self.engine.now()).await?;
         self.journal = journal::load(&self.engine.store, self.id()).await?;
         let span = tracing::info_span!("stage", stage = stage.as_str(), run = %self.id(), environment = %self.environment());
@@ -178,9 +181,10 @@ impl Run {
         Ok(())
     }
 
-    /// Removes secret values from what is about to be kept and shown.
+    /// Removes secret values from what is about to be kept and shown, and names the way into the cluster where that is what failed.
     fn redact(&self, stop: Stop) -> Stop {
-        let clean = |mut cause: Cause| {
+        let clean = |cause: Cause| {
+            let mut cause = self.engine.with_way(self.environment(), cause);
             cause.text = self.redactor.redact(&cause.text).into_owned();
             cause.hints = cause.hints.iter().map(|hint| self.redactor.redact(hint).into_owned()).collect();
             cause

@@ -11,6 +11,7 @@ use windlass_store::StoreError;
 
 use crate::config::ConfigError;
 use crate::exit::Exit;
+use crate::stages::render::ReleaseContent;
 
 /// Why a stage did not answer with the next value.
 #[derive(Debug)]
@@ -27,9 +28,14 @@ pub enum Stop {
     Yield(windlass_core::run::Outcome, Cause),
     /// Another run of the environment is at the cluster; this one goes on after it.
     Busy,
+    /// A person told this process to stop: the run stands between two stages and goes on from there.
+    Interrupted,
     /// The store would not take a write: this process no longer owns the run, or the disk failed. Nothing more may be done in its name.
     Store(StoreError),
 }
+
+const BUSY: &str = "another run of the environment is at the cluster";
+const INTERRUPTED: &str = "a person stopped it between two stages";
 
 /// What a held run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +100,8 @@ impl Stop {
             Self::Refuse(cause) | Self::Later(cause) | Self::Yield(_, cause) => cause,
             Self::Fail(failure) => failure.cause,
             Self::Hold(held) => Cause::new(held.code, held.text),
-            Self::Busy => Cause::new("busy", "another run of the environment is at the cluster"),
+            Self::Busy => Cause::new("busy", BUSY),
+            Self::Interrupted => Cause::new("interrupted", INTERRUPTED),
             Self::Store(error) => Cause::from(error),
         }
     }
@@ -105,7 +112,8 @@ impl Stop {
             Self::Refuse(cause) | Self::Later(cause) | Self::Yield(_, cause) => cause.text.clone(),
             Self::Fail(failure) => failure.cause.text.clone(),
             Self::Hold(held) => held.text.clone(),
-            Self::Busy => "another run of the environment is at the cluster".to_owned(),
+            Self::Busy => BUSY.to_owned(),
+            Self::Interrupted => INTERRUPTED.to_owned(),
             Self::Store(error) => chain(error),
         }
     }
@@ -180,13 +188,6 @@ impl From<ClusterError> for Stop {
     }
 }
 
-/// A release that cannot be applied, found before the first write.
-impl From<Refusals> for Stop {
-    fn from(refusals: Refusals) -> Self {
-        Self::of(refusals_cause(&refusals), refusals.class())
-    }
-}
-
 /// The cause that a cluster's error stands for.
 pub fn cluster_cause(error: &ClusterError) -> Cause {
     let mut cause = Cause::new(error.failure().as_str(), chain(error));
@@ -194,9 +195,19 @@ pub fn cluster_cause(error: &ClusterError) -> Cause {
     cause
 }
 
+/// The cause of an error about an object, with the files that made the object.
+fn object_cause(error: &ClusterError, release: &ReleaseContent) -> Cause {
+    let mut cause = cluster_cause(error);
+    let files = error.object().map(|object| release.sources_of(object)).unwrap_or_default();
+    if !files.is_empty() {
+        cause.text = format!("{}\n  made by {}", cause.text, files.join("\n          "));
+    }
+    cause
+}
+
 /// Everything that is wrong with a release, with the code and the exit of the first.
-pub fn refusals_cause(refusals: &Refusals) -> Cause {
-    let causes: Vec<_> = refusals.errors().iter().map(cluster_cause).collect();
+pub fn refusals_cause(refusals: &Refusals, release: &ReleaseContent) -> Cause {
+    let causes: Vec<_> = refusals.errors().iter().map(|error| object_cause(error, release)).collect();
     let first =
         causes.first().cloned().unwrap_or_else(|| Cause::new("refused", "the cluster refuses the release"));
     let text = causes.iter().map(|cause| cause.text.as_str()).collect::<Vec<_>>().join("\n");
@@ -224,7 +235,8 @@ pub fn exit_of(code: &str) -> Exit {
         | "render_failed"
         | "empty_release"
         | "secret_missing"
-        | "cluster_unknown" => Exit::Usage,
+        | "cluster_unknown"
+        | "run_unknown" => Exit::Usage,
         "unauthorised" | "forbidden" => Exit::Auth,
         "field_conflict" | "stale_write" | "not_waiting" | "already_serving" | "busy" => Exit::Conflict,
         code if GateCode::named(code).is_some() => Exit::Held,

@@ -171,7 +171,7 @@ async fn settle(mut run: Run, result: Result<Outcome, Stop>) -> Result<(), Store
         Err(Stop::Yield(outcome, cause)) => run.end(outcome, cause).await,
         Err(Stop::Fail(failure)) => run.end(Outcome::Failed, failure.cause).await,
         Err(Stop::Later(cause)) => try_later(run, cause).await,
-        Err(Stop::Busy) => run.give_back().await,
+        Err(Stop::Busy | Stop::Interrupted) => run.give_back().await,
         Err(Stop::Store(error)) => Err(error),
     }
 }

@@ -75,7 +75,9 @@ pub enum Command {
     Gate(Gate),
     /// Stop automatic runs of an environment
     Pause(Pause),
-    /// Let an environment go on: lifts a pause, bars and the mark of a stuck run
+    /// Stop every run of an environment but a rollback, also those that a person asks for
+    Freeze(Pause),
+    /// Let an environment go on: lifts a pause, a freeze, bars and the mark of a stuck run
     Resume(Resume),
     /// Work until stopped: takes events from the queue and carries runs
     Serve(Serve),
@@ -279,7 +281,7 @@ pub struct CheckGate {
     pub at: Option<String>,
 }
 
-/// Example: windlass pause -e prod --reason "audit week"
+/// Example: windlass pause -e prod --reason "audit week" --until 2026-12-28T08:00[Europe/Berlin]
 #[derive(Debug, Args)]
 pub struct Pause {
     /// The environment

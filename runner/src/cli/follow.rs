@@ -1,6 +1,7 @@
 //! Staying with runs: send an event, carry its runs if nobody else does, say how far they are, and end with the run's own exit code.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,11 @@ use tokio::sync::watch;
 use windlass_core::event::Event;
 use windlass_core::name::RunId;
 use windlass_core::queue::Queue as _;
-use windlass_core::run::RunState;
-use windlass_store::{InboxStatus, Seen};
+use windlass_core::run::{RunState, Stage};
+use windlass_store::{InboxStatus, Seen, StoreError};
 
 use super::args::Follow;
+use super::signals::Signals;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -33,6 +35,15 @@ pub(super) enum Followed {
     Queued,
     /// The time to wait was over.
     StillGoing(Vec<RunView>),
+    /// A person went away; another process carries the runs on.
+    Detached(Vec<RunView>),
+    /// A person stopped this process, which carried the runs.
+    Interrupted {
+        /// Where they stand.
+        runs: Vec<RunView>,
+        /// Whether a stage was cut off.
+        at_once: bool,
+    },
 }
 
 /// Sends an event and stays until its runs have settled.
@@ -89,7 +100,7 @@ async fn views(engine: &Engine, runs: &[RunId]) -> Result<Vec<RunView>, Cause> {
     Ok(views)
 }
 
-/// Carries runs in this process if no other does, and looks until everything asked about has settled.
+/// Carries runs in this process if no other does, and looks until everything asked about has settled, or a person stops it.
 async fn stay<Look, Looking>(
     engine: &Arc<Engine>,
     printer: Printer,
@@ -100,7 +111,7 @@ where
     Look: Fn(Arc<Engine>) -> Looking,
     Looking: Future<Output = Result<Option<Followed>, Cause>>,
 {
-    let (stop, stopped) = watch::channel(false);
+    let (mut signals, (stop, stopped)) = (Signals::new()?, watch::channel(false));
     let leadership = engine.store.try_lead(engine.now()).await?;
     let work = async {
         match &leadership {
@@ -109,24 +120,67 @@ where
         }
     };
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let following = async {
-        let followed = observe(engine, printer, deadline, look).await;
-        // The run in hand is finished before the process goes.
-        let _ = stop.send(true);
-        followed
+    tokio::pin!(work);
+    let followed = tokio::select! {
+        followed = observe(engine, printer, deadline, &look) => Some(followed?),
+        worked = &mut work => return Err(worked.map_or_else(Cause::from, |()| Cause::new("interrupted", "the worker stopped"))),
+        () = signals.next() => None,
     };
-    tokio::pin!(work, following);
-    tokio::select! {
-        followed = &mut following => {
-            if leadership.is_some() {
-                work.await?;
+    if leadership.is_none() {
+        return match followed {
+            Some(followed) => Ok(followed),
+            None => Ok(Followed::Detached(runs(look(Arc::clone(engine)).await?))),
+        };
+    }
+    stop.send_replace(true);
+    let stopped_at_once = finish(engine, printer, followed.is_none(), &mut signals, work).await?;
+    match followed {
+        Some(followed) if !engine.is_halted() => Ok(followed),
+        _ => Ok(stopped_by_person(look(Arc::clone(engine)).await?, stopped_at_once)),
+    }
+}
+
+/// Waits for the run in hand: to its end, or once a person wants to go to the end of its stage, or not at all. Answers whether not at all.
+async fn finish(
+    engine: &Engine,
+    printer: Printer,
+    is_wanted: bool,
+    signals: &mut Signals,
+    mut work: Pin<&mut impl Future<Output = Result<(), StoreError>>>,
+) -> Result<bool, Cause> {
+    let mut wants_to_go = is_wanted;
+    loop {
+        if wants_to_go && !engine.is_halted() {
+            engine.halt();
+            printer.say("  ◐ finishing the current step; Ctrl-C again stops at once");
+        }
+        tokio::select! {
+            worked = &mut work => return worked.map(|()| false).map_err(Cause::from),
+            () = signals.next() => {
+                if wants_to_go {
+                    return Ok(true);
+                }
+                wants_to_go = true;
             }
-            followed
         }
-        worked = &mut work => {
-            worked?;
-            following.await
+    }
+}
+
+/// What came of it when a person stopped this process: the step in hand may well have been the last.
+fn stopped_by_person(looked: Option<Followed>, at_once: bool) -> Followed {
+    match looked {
+        Some(Followed::Runs(views)) if views.iter().all(|view| is_settled(view.state)) => {
+            Followed::Runs(views)
         }
+        Some(Followed::Nothing(reason)) => Followed::Nothing(reason),
+        looked => Followed::Interrupted { runs: runs(looked), at_once },
+    }
+}
+
+fn runs(looked: Option<Followed>) -> Vec<RunView> {
+    match looked {
+        Some(Followed::Runs(views) | Followed::StillGoing(views)) => views,
+        _ => Vec::new(),
     }
 }
 
@@ -134,7 +188,7 @@ async fn observe<Look, Looking>(
     engine: &Arc<Engine>,
     printer: Printer,
     deadline: Option<Instant>,
-    look: Look,
+    look: &Look,
 ) -> Result<Followed, Cause>
 where
     Look: Fn(Arc<Engine>) -> Looking,
@@ -268,5 +322,54 @@ pub(super) fn conclude(printer: Printer, followed: &Followed, nothing: Exit) -> 
             let worst = views.iter().map(exit_of).max_by_key(|exit| exit.severity()).unwrap_or(Exit::Ok);
             Ok(if matches!(followed, Followed::StillGoing(_)) { Exit::Pending } else { worst })
         }
+        Followed::Detached(views) => conclude_stopped(printer, views, leaving),
+        Followed::Interrupted { runs, at_once } => {
+            conclude_stopped(printer, runs, |view| stopping(view, *at_once))
+        }
     }
+}
+
+/// Prints where the runs stand that a person stopped following, and what each leaves to do.
+fn conclude_stopped(
+    printer: Printer,
+    views: &[RunView],
+    says: impl Fn(&RunView) -> String,
+) -> Result<Exit, Cause> {
+    printer.answer(&serde_json::json!({"runs": views, "interrupted": true}), || {
+        views.iter().map(RunView::to_text).collect::<Vec<_>>().join("\n")
+    })?;
+    if views.is_empty() {
+        printer.say("stopped before a run was made; the event waits for the next windlass that works here");
+    }
+    for view in views.iter().filter(|view| !is_settled(view.state)) {
+        printer.say(&says(view));
+    }
+    Ok(Exit::Interrupted)
+}
+
+/// A run that another process carries.
+fn leaving(view: &RunView) -> String {
+    let id = view.id;
+    format!(
+        "{id} goes on in another process: follow it with `windlass runs watch {id}`, or cancel it, while nothing is written, with `windlass runs cancel {id}`"
+    )
+}
+
+/// A run that this process carried and leaves.
+fn stopping(view: &RunView, at_once: bool) -> String {
+    let id = view.id;
+    let stands = match (&view.changes, view.state) {
+        (_, RunState::At(Stage::Rollback)) => "the way back is not complete".to_owned(),
+        (Some(changes), _) => format!("applied ({}), and not yet verified", changes.in_words()),
+        (None, RunState::At(Stage::Apply)) if at_once => "some of its objects may be written".to_owned(),
+        (None, _) => "nothing is applied".to_owned(),
+    };
+    let cancel = if view.changes.is_none() && !at_once {
+        format!(", or end it with `windlass runs cancel {id}`")
+    } else {
+        String::new()
+    };
+    format!(
+        "{id} is stopped: {stands}. The next windlass that works here goes on with it: `windlass runs watch {id}`{cancel}"
+    )
 }

@@ -7,10 +7,12 @@ mod follow;
 mod inspect;
 mod runs;
 mod serve;
+mod signals;
 
 use std::time::Duration;
 
 use jiff::{Timestamp, Zoned};
+use windlass_core::policy::gate::HoldKind;
 use windlass_store::Decision;
 
 use self::args::{Cli, Command, Events, Gate, Runs};
@@ -51,7 +53,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
         Command::Approve(args) => runs::decide(context, args, Decision::Approved).await,
         Command::Reject(args) => runs::decide(context, args, Decision::Rejected).await,
         Command::Gate(Gate::Check(args)) => inspect::gate(context, args).await,
-        Command::Pause(args) => runs::pause(context, args).await,
+        Command::Pause(args) => runs::stand_still(context, args, HoldKind::Pause).await,
+        Command::Freeze(args) => runs::stand_still(context, args, HoldKind::Freeze).await,
         Command::Resume(args) => runs::resume(context, args).await,
         Command::Serve(args) => serve::serve(context, &args).await,
         Command::Schema(args) => inspect::print_schema(context, &args),

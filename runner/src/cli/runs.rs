@@ -1,8 +1,9 @@
 //! `runs`, `approve`, `reject`, `events list`, `pause`, `resume`: what is there, and what people decide.
 
 use windlass_core::name::RunId;
+use windlass_core::policy::gate::HoldKind;
 use windlass_core::run::RunState;
-use windlass_store::{Approval, Decision, Freeze, RunFilter, StoreError};
+use windlass_store::{Approval, Decision, Freeze, RunFilter, RunRow, StoreError};
 
 use super::args::{Decide, Limit, ListRuns, OneRun, Pause, Resume, WatchRun};
 use super::command::Context;
@@ -38,11 +39,19 @@ async fn one(engine: &Engine, run: Option<RunId>) -> Result<RunId, Cause> {
     };
     match engine.store.run(run).await {
         Ok(row) => Ok(row.id),
-        Err(error @ StoreError::UnknownRun(_)) => {
-            Err(Cause::new("run_unknown", error.to_string()).with_hint("list them: `windlass runs list`"))
-        }
+        Err(error @ StoreError::UnknownRun(_)) => Err(unknown_run(engine, &error).await?),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The refusal of a run that is not there, with the newest that is.
+async fn unknown_run(engine: &Engine, error: &StoreError) -> Result<Cause, Cause> {
+    let newest = engine.store.runs(&RunFilter { limit: Some(1), ..RunFilter::default() }).await?;
+    let known = match newest.first() {
+        Some(row) => format!("the newest is `{}`; list them: `windlass runs list`", row.id),
+        None => "there are none yet; start one: `windlass deploy -e dev`".to_owned(),
+    };
+    Ok(Cause::new("run_unknown", error.to_string()).with_hint(known))
 }
 
 /// `windlass runs show` and `explain`.
@@ -78,9 +87,7 @@ pub(super) async fn decide(context: &Context, args: Decide, decision: Decision) 
     let id = one(&engine, Some(args.run)).await?;
     let row = engine.store.run(id).await?;
     let Some(digest) = row.hold.as_ref().and_then(|hold| hold.digest.clone()) else {
-        let cause = Cause::new("not_waiting", format!("`{id}` is {} and waits for no approval", row.state))
-            .with_hint(format!("see what it waits for: `windlass runs show {id}`"));
-        return Err(cause);
+        return Err(not_waiting(&row));
     };
     let approval = Approval {
         approver: context.config.identity.name.clone(),
@@ -97,6 +104,22 @@ pub(super) async fn decide(context: &Context, args: Decide, decision: Decision) 
     }
     let followed = watch_run(&engine, context.printer, id, args.follow.timeout).await?;
     conclude(context.printer, &followed, Exit::Ok)
+}
+
+/// The refusal of a decision about a run that waits for none.
+fn not_waiting(row: &RunRow) -> Cause {
+    let (id, environment) = (row.id, &row.environment);
+    let hint = match (row.state, row.superseded_by) {
+        (RunState::Ended(_), Some(newer)) => {
+            format!("a newer run took its place: `windlass runs show {newer}`")
+        }
+        (RunState::Ended(_), None) => format!(
+            "it has ended: see why with `windlass runs explain {id}`, and ask anew with `windlass deploy -e {environment}`"
+        ),
+        (RunState::Held, _) => format!("see what it waits for: `windlass runs show {id}`"),
+        _ => format!("it is on its way: follow it with `windlass runs watch {id}`"),
+    };
+    Cause::new("not_waiting", format!("`{id}` is {} and waits for no approval", row.state)).with_hint(hint)
 }
 
 /// `windlass events list`.
@@ -128,13 +151,38 @@ pub(super) async fn events(context: &Context, args: Limit) -> Answer {
     Ok(Exit::Ok)
 }
 
-/// `windlass pause`.
-pub(super) async fn pause(context: &Context, args: Pause) -> Answer {
+/// `windlass pause` and `windlass freeze`.
+pub(super) async fn stand_still(context: &Context, args: Pause, kind: HoldKind) -> Answer {
     let engine = context.engine().await?;
+    let (environment, now) = (args.env, engine.now());
     let until = args.until.as_deref().map(super::time).transpose()?;
-    let freeze = Freeze { by: context.config.identity.name.clone(), reason: args.reason, until };
-    engine.store.freeze(&args.env, &freeze, engine.now()).await?;
-    context.printer.say(&format!("{} is paused: lift it with `windlass resume -e {}`", args.env, args.env));
+    if until.is_some_and(|until| until <= now) {
+        return Err(
+            Cause::new("usage", "`--until` lies in the past").with_hint("name a time that is to come")
+        );
+    }
+    let standing = engine.store.environment(&environment).await?.frozen;
+    if let Some(standing) = standing.filter(|standing| standing.is_on(now))
+        && kind == HoldKind::Pause
+        && standing.kind == HoldKind::Freeze
+    {
+        let text = format!(
+            "`{environment}` is frozen by {}, and a pause stops less: {}",
+            standing.by, standing.reason
+        );
+        return Err(Cause::new("frozen", text)
+            .with_hint(format!("lift the freeze first: `windlass resume -e {environment}`")));
+    }
+    let freeze = Freeze { kind, by: context.config.identity.name.clone(), reason: args.reason, until };
+    engine.store.freeze(&environment, &freeze, now).await?;
+    let (what, stopped) = match kind {
+        HoldKind::Pause => ("paused", "automatic runs"),
+        HoldKind::Freeze => ("frozen", "every run but a rollback"),
+    };
+    let until = until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    context.printer.say(&format!(
+        "{environment} is {what}{until}: {stopped} will wait; lift it with `windlass resume -e {environment}`"
+    ));
     Ok(Exit::Ok)
 }
 

@@ -263,3 +263,42 @@ fn state_is_kept_outside_of_the_repository() {
     assert_eq!(configured.state_folder(&Variables::fixed([])).unwrap(), Path::new("/data"));
     assert_ne!(folder_name(Path::new("/a/infra")), folder_name(Path::new("/b/infra")));
 }
+
+/// The keys of a row of the README's table; one that begins with a dot stands beside the one before it.
+fn keys_of(cell: &str) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for name in cell.split('`').skip(1).step_by(2) {
+        let beside = keys.last().and_then(|key| key.rsplit_once('.'));
+        let key = match (name.strip_prefix('.'), beside) {
+            (Some(name), Some((section, _))) => format!("{section}.{name}"),
+            _ => name.replace("NAME", "*"),
+        };
+        keys.push(key);
+    }
+    keys
+}
+
+#[test]
+fn the_readme_has_every_key_with_its_default() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split_once("## Configuration").expect("the section is there").1;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split(" | ").collect())
+        .collect();
+    let mut listed: Vec<String> = rows.iter().flat_map(|row| keys_of(row[0])).collect();
+    let mut known = keys::KEYS.map(str::to_owned).to_vec();
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known);
+    let defaults = config::Config::builder().add_source(config::File::from_str(DEFAULTS, FileFormat::Toml));
+    let defaults = defaults.build().unwrap();
+    for row in rows {
+        for key in keys_of(row[0]) {
+            let Ok(default) = defaults.get_string(&key) else { continue };
+            assert!(row[1].contains(&format!("`{default}`")), "`{key}` is `{default}`, not {}", row[1]);
+        }
+    }
+}

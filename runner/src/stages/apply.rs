@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use windlass_cluster::{
     AppliedObject, ApplyOptions, ApplyStopped, Change, Cluster, ClusterError, FieldChange, InventoryItem,
-    Marker, Planned, TakenField, Wrote,
+    Marker, Planned, Refusals, TakenField, Wrote,
 };
 use windlass_core::failure::FailureClass;
 use windlass_core::name::{Digest, RunId};
@@ -21,7 +22,7 @@ use windlass_core::policy::control::{Conflicts, EnvironmentPolicy};
 use windlass_core::release::{self, NoTarget};
 use windlass_core::run::Stage;
 
-use super::render::{Rendered, service_of};
+use super::render::{ReleaseContent, Rendered, service_of};
 use super::secrets::Sealed;
 use crate::prune::{self, Removal};
 use crate::run::Run;
@@ -79,13 +80,13 @@ pub async fn apply(run: &mut Run, sealed: Sealed) -> Result<Applied, Stop> {
     let Sealed { rendered, objects, .. } = sealed;
     let intent = intent(run, &rendered.record.digest).await?;
     let policy = rendered.gated.policy(run)?.clone();
-    let digest = rendered.record.digest.clone();
+    let (digest, release) = (rendered.record.digest.clone(), Arc::clone(&rendered.release));
     let journalled = serde_json::to_value(&intent).expect("an intent is plain data");
     let record = run
         .step(Stage::Apply, journalled, move |run| {
             async move {
                 let objects = objects.expect("an apply that has not ended has its objects");
-                write(run, objects.expose(), &digest, &policy).await
+                write(run, objects.expose(), (&digest, &release), &policy).await
             }
             .boxed()
         })
@@ -122,7 +123,7 @@ pub fn refusing(policy: &EnvironmentPolicy) -> BTreeSet<String> {
 pub async fn write(
     run: &mut Run,
     objects: &[Value],
-    release: &Digest,
+    (release, content): (&Digest, &ReleaseContent),
     policy: &EnvironmentPolicy,
 ) -> Result<ApplyRecord, Stop> {
     let cluster = run.cluster().await?;
@@ -135,10 +136,10 @@ pub async fn write(
     let environment = run.environment().clone();
     let (planned, marker) =
         tokio::join!(cluster.dry_run(objects, &options), cluster.read_marker(&environment));
-    let (planned, marker) = (planned?, marker?);
+    let (planned, marker) = (planned.map_err(|refusals| refused(&refusals, content))?, marker?);
     // One pod of each template that differs: what would only show up as events of a controller after the apply is refused before it.
     let changed: Vec<Planned> = planned.iter().filter(|plan| plan.is_write()).cloned().collect();
-    cluster.dry_run_pods(&changed).await?;
+    cluster.dry_run_pods(&changed).await.map_err(|refusals| refused(&refusals, content))?;
     let removal = prune::plan(marker.as_ref().map(|(marker, _)| marker), &planned, policy);
     run.check_cancelled().await?;
     if is_live(marker.as_ref().map(|(marker, _)| marker), release, &planned, &removal) {
@@ -150,7 +151,7 @@ pub async fn write(
     }
     let fence = fence(run, &cluster, marker, &planned).await?;
     run.record_release(release).await?;
-    let applied = cluster.apply(&planned, &run.hook()).await.map_err(|stopped| midway(&stopped))?;
+    let applied = cluster.apply(&planned, &run.hook()).await.map_err(|stopped| midway(&stopped, content))?;
     prune::carry_out(&cluster, &removal).await.map_err(|error| failed(&error))?;
     let inventory = prune::inventory(&planned, &applied);
     // What left the release and stays is still ours: a later run may be asked to remove it.
@@ -197,10 +198,15 @@ async fn fence(
     Ok(Fence { marker, version })
 }
 
+/// A release that cannot be applied, found before the first write.
+fn refused(refusals: &Refusals, release: &ReleaseContent) -> Stop {
+    Stop::of(refusals_cause(refusals, release), refusals.class())
+}
+
 /// An apply that ended before its end: what was written must be taken back.
-fn midway(stopped: &ApplyStopped) -> Stop {
+fn midway(stopped: &ApplyStopped, release: &ReleaseContent) -> Stop {
     let cause = match &stopped.refusals {
-        Some(refusals) => refusals_cause(refusals),
+        Some(refusals) => refusals_cause(refusals, release),
         None => return Stop::Busy,
     };
     if stopped.has_written() {

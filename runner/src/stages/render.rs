@@ -69,6 +69,17 @@ impl ReleaseContent {
         self.objects.iter().find(is_it).map(|rendered| rendered.files.clone()).unwrap_or_default()
     }
 
+    /// The files in which somebody would mend an object: manifests and patches; of one that only kustomizations make, those.
+    pub fn sources_of(&self, reference: &ObjectRef) -> Vec<String> {
+        let is_kustomization = |file: &String| {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("kustomization.yaml") || name.eq_ignore_ascii_case("kustomization.yml")
+        };
+        let (kustomizations, written): (Vec<_>, Vec<_>) =
+            self.files_of(reference).into_iter().partition(is_kustomization);
+        if written.is_empty() { kustomizations } else { written }
+    }
+
     /// The bytes that are stored; their digest names the release.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("objects are plain data")

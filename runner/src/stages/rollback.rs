@@ -56,7 +56,7 @@ pub async fn roll_back(run: &mut Run, failure: Failure) -> Result<Outcome, Stop>
         .await;
     match returned {
         Ok(record) => end_rolled_back(run, failure, &record).await,
-        Err(Stop::Store(error)) => Err(Stop::Store(error)),
+        Err(stop @ (Stop::Store(_) | Stop::Interrupted)) => Err(stop),
         Err(stop) => end_stuck(run, failure, &stop).await,
     }
 }
@@ -78,7 +78,7 @@ async fn return_to(
 ) -> Result<RollbackRecord, Stop> {
     let release = load(run, digest).await?;
     let objects = fill_for(run, &release).await?.0;
-    let record = apply::write(run, objects.expose(), digest, policy).await?;
+    let record = apply::write(run, objects.expose(), (digest, &release), policy).await?;
     let settings = settings(run, policy, Stage::Rollback);
     let mut watching = Watching::open(run.cluster().await?, &record.inventory, settings, true).await?;
     match watching.until_settled(run).await {

@@ -64,7 +64,13 @@ async fn watch(run: &mut Run, record: ApplyRecord, settings: Settings) -> Result
     let cluster = run.cluster().await?;
     let frees = run.follows_a_failure().await?;
     let mut watching = Watching::open(cluster, &record.inventory, settings, frees).await?;
-    match watching.until_settled(run).await {
+    // Who only looks has nothing to finish.
+    let halted = run.engine.until_halted();
+    let settled = tokio::select! {
+        settled = watching.until_settled(run) => settled,
+        () = halted => return Err(Stop::Interrupted),
+    };
+    match settled {
         Ok(()) => {
             run.watching = Some(watching);
             Ok(WaitRecord { ready: record.inventory.len() })

@@ -231,6 +231,8 @@ fn read_entry(row: &SqliteRow) -> Result<AuditEntry, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use windlass_core::policy::gate::HoldKind;
+
     use super::*;
     use crate::Freeze;
     use crate::testing::{at, environment, new_run, open, planned};
@@ -239,7 +241,12 @@ mod tests {
     async fn chained() -> (tempfile::TempDir, Store) {
         let (dir, store) = open().await;
         planned(&store, "1", new_run("dev"), 0).await;
-        let freeze = Freeze { by: "ada".to_owned(), reason: "holidays".to_owned(), until: None };
+        let freeze = Freeze {
+            kind: HoldKind::Freeze,
+            by: "ada".to_owned(),
+            reason: "holidays".to_owned(),
+            until: None,
+        };
         store.freeze(&environment("dev"), &freeze, at(1)).await.unwrap();
         store.unfreeze(&environment("dev"), "bea", at(2)).await.unwrap();
         store.cancel(RunId(1), "bea", at(3)).await.unwrap();

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use windlass_core::name::{Commit, EnvironmentName, RunId};
+use windlass_core::policy::gate::HoldKind;
 
 use crate::audit::{self, NewEntry, RUNNER};
-use crate::cells::{Cells, integer, micros};
+use crate::cells::{Cells, integer, micros, word};
 use crate::error::StoreError;
 use crate::kill::Operation;
 use crate::pause::wake_environment;
@@ -33,12 +34,21 @@ pub struct EnvironmentRow {
 /// An environment closed by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
+    /// To whom it is closed: to everybody, or to automatic runs only.
+    pub kind: HoldKind,
     /// Who froze it.
     pub by: String,
     /// Why.
     pub reason: String,
     /// Until when; open-ended if none.
     pub until: Option<Timestamp>,
+}
+
+impl Freeze {
+    /// Whether it still holds.
+    pub fn is_on(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// A commit that an environment takes no more, because it failed there.
@@ -59,8 +69,7 @@ const ONE: &str = "SELECT environments.*, leases.epoch, leases.run FROM environm
     LEFT JOIN leases ON leases.environment = environments.name WHERE name = ?1";
 const ALL: &str = "SELECT environments.*, leases.epoch, leases.run FROM environments
     LEFT JOIN leases ON leases.environment = environments.name ORDER BY name";
-const FREEZE: &str =
-    "UPDATE environments SET freeze_by = ?2, freeze_reason = ?3, freeze_until = ?4 WHERE name = ?1";
+const FREEZE: &str = "UPDATE environments SET freeze_by = ?2, freeze_reason = ?3, freeze_until = ?4, freeze_kind = ?5 WHERE name = ?1";
 const ATTENTION: &str = "UPDATE environments SET attention = ?2 WHERE name = ?1";
 const BAR: &str = "INSERT INTO bars (environment, commit_id, run, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (environment, commit_id) DO NOTHING";
@@ -89,7 +98,8 @@ impl Store {
         let mut writing = self.write_environment(environment).await?;
         set_freeze(&mut writing, environment, Some(freeze)).await?;
         let detail = json!({ "reason": freeze.reason, "until": freeze.until });
-        self.finish(writing, environment, (&freeze.by, "freeze", detail), now).await
+        let action = if freeze.kind == HoldKind::Freeze { "freeze" } else { "pause" };
+        self.finish(writing, environment, (&freeze.by, action, detail), now).await
     }
 
     /// Opens an environment again, and wakes its held runs to be judged anew.
@@ -217,6 +227,7 @@ async fn set_freeze(
         .bind(freeze.map(|freeze| &freeze.by))
         .bind(freeze.map(|freeze| &freeze.reason))
         .bind(freeze.and_then(|freeze| freeze.until).map(micros))
+        .bind(word(&freeze.map_or(HoldKind::Pause, |freeze| freeze.kind)))
         .execute(connection)
         .await?;
     Ok(())
@@ -250,6 +261,7 @@ fn read_environment(row: &SqliteRow) -> Result<EnvironmentRow, StoreError> {
         frozen: match cells.maybe_text("freeze_by")? {
             None => None,
             Some(by) => Some(Freeze {
+                kind: cells.word("freeze_kind")?,
                 by,
                 reason: cells.text("freeze_reason")?,
                 until: cells.maybe_time("freeze_until")?,
@@ -286,7 +298,11 @@ mod tests {
         assert_eq!(store.environment(&dev).await.unwrap(), untouched(&dev));
         assert!(store.environments().await.unwrap().is_empty());
 
-        let freeze = Freeze { by: "ada".to_owned(), reason: "holidays".to_owned(), until: Some(at(90)) };
+        let freeze =
+            |kind| Freeze { kind, by: "ada".to_owned(), reason: "holidays".to_owned(), until: Some(at(90)) };
+        store.freeze(&dev, &freeze(HoldKind::Pause), at(0)).await.unwrap();
+        assert_eq!(store.environment(&dev).await.unwrap().frozen, Some(freeze(HoldKind::Pause)));
+        let freeze = freeze(HoldKind::Freeze);
         store.freeze(&dev, &freeze, at(0)).await.unwrap();
         store.flag_attention(&dev, "the disk is full", at(0)).await.unwrap();
         let row = store.environment(&dev).await.unwrap();

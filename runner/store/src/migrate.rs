@@ -7,7 +7,8 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use crate::error::StoreError;
 
 /// The schema's history; the position in the list, from one, is the version.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_freeze_kind.sql")];
 
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
 const VERSION: &str = "SELECT value FROM meta WHERE name = 'schema_version'";
@@ -43,6 +44,7 @@ async fn version(connection: &mut SqliteConnection) -> Result<u32, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::MIGRATIONS;
     use crate::{Store, StoreError};
 
     #[tokio::test]
@@ -53,7 +55,7 @@ mod tests {
         store.close().await;
 
         let refused = Store::open(dir.path()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 1, .. }), "{refused:?}");
+        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 2, .. }), "{refused:?}");
     }
 
     #[tokio::test]
@@ -63,7 +65,7 @@ mod tests {
             let store = Store::open(dir.path()).await.unwrap();
             let version: String =
                 sqlx::query_scalar(super::VERSION).fetch_one(store.readers()).await.unwrap();
-            assert_eq!(version, "1");
+            assert_eq!(version, MIGRATIONS.len().to_string());
             store.close().await;
         }
     }

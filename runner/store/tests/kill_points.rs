@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId};
+use windlass_core::policy::gate::HoldKind;
 use windlass_core::queue::{Depth, Queue as _, Verdict};
 use windlass_core::run::{Outcome, RunState, Stage, Step, Trigger};
 use windlass_store::{
@@ -113,7 +114,8 @@ async fn journey(dir: &Path) -> Result<(), StoreError> {
         carry(&store, &leadership, claim).await?;
     }
     let good = environment("good");
-    let freeze = Freeze { by: "ada".to_owned(), reason: "done".to_owned(), until: None };
+    let freeze =
+        Freeze { kind: HoldKind::Pause, by: "ada".to_owned(), reason: "done".to_owned(), until: None };
     store.freeze(&good, &freeze, now).await?;
     store.unfreeze(&good, "ada", now).await?;
     store.raise_epoch(&good, 10).await?;

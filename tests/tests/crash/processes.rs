@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use windlass_core::run::Stage;
-use windlass_tests::world::World;
+use windlass_tests::world::{Ran, World};
 
 use crate::shop::{DEPLOY, Shop, expect_journal, text};
 
@@ -45,6 +45,58 @@ fn a_process_that_is_asked_to_stop_finishes_the_run_in_hand() {
     let run = shop.world.run(&text(&run["id"]));
     assert_eq!(run["state"], "verified", "{run:#}");
     expect_journal(&run, &VERIFIED);
+}
+
+#[test]
+fn a_deploy_that_is_interrupted_ends_its_step_and_goes_on_later() {
+    let shop = Shop::new();
+    make_slow(&shop.world);
+    let deploy = Deploying::start(&shop.world);
+    let made = ["wait", "--for=create", "pod/postgres-0", "--timeout=60s"];
+    shop.space.kubectl(&made).expect_success();
+    let ran = deploy.interrupt();
+    ran.expect(130).says("finishing the current step").says("applied (").says("`windlass runs watch r-1`");
+    let standing = shop.world.run("r-1");
+    assert_eq!(standing["state"], "wait", "{standing:#}");
+    shop.world.windlass(&["runs", "watch", "r-1"]).expect(0).says("verified");
+    assert_eq!(shop.standing().generation, 1, "nothing was applied a second time");
+}
+
+#[test]
+fn an_interrupted_watcher_leaves_the_run_to_the_process_that_carries_it() {
+    let shop = Shop::new();
+    make_slow(&shop.world);
+    let serving = Serving::start(&shop.world);
+    let deploy = Deploying::start(&shop.world);
+    let made = ["wait", "--for=create", "pod/postgres-0", "--timeout=60s"];
+    shop.space.kubectl(&made).expect_success();
+    let ran = deploy.interrupt();
+    ran.expect(130).says("goes on in another process").says("`windlass runs cancel r-1`");
+    shop.world.windlass(&["runs", "watch", "r-1"]).expect(0).says("verified");
+    assert_eq!(serving.stop(), Some(0));
+}
+
+/// A `windlass deploy` that is on its way.
+struct Deploying(Child);
+
+impl Deploying {
+    fn start(world: &World) -> Self {
+        let mut deploy = world.program();
+        deploy.args(DEPLOY).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(deploy.spawn().unwrap())
+    }
+
+    /// Presses Ctrl-C and answers with what the command came to.
+    fn interrupt(self) -> Ran {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+        let output = self.0.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(137),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 fn make_slow(world: &World) {

@@ -68,8 +68,14 @@ impl Case {
         let folder = folder.parent().expect("the data directory is in the world").display().to_string();
         let commit = self.world.git(&["rev-parse", "--short=7", "HEAD"]);
         let text = text.replace(&folder, "<folder>").replace(self.space.name(), "<namespace>");
-        let text = text.replace(&commit, "<commit>");
+        let text = text.replace(&commit, "<commit>").replace(&self.server(), "<server>");
         text.lines().map(|line| masked_line(line) + "\n").collect()
+    }
+
+    /// The address of the API server.
+    fn server(&self) -> String {
+        let view = ["config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}"];
+        self.space.kubectl(&view).expect_success().trim().to_owned()
     }
 
     /// A kubeconfig of the world that differs from the administrator's by what `kubectl config` is told.
@@ -162,6 +168,20 @@ fn an_unknown_field_of_a_kustomization_is_refused() {
 }
 
 #[test]
+fn a_manifest_that_no_yaml_reader_takes_is_named_with_its_place() {
+    let case = Case::new();
+    case.world.edit(STATEFUL_SET, |text| text.replacen("  replicas", "\treplicas", 1) + "spec: [\n");
+    case.refuses("broken-manifest", 2);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named_where_it_is_asked_for() {
+    let case = Case::new();
+    case.world.edit(OVERLAY, |text| text.replacen("  - ../../base", "  - ../../base\n  - absent.yaml", 1));
+    case.refuses("missing-file", 2);
+}
+
+#[test]
 fn an_environment_needs_an_overlay() {
     let case = Case::new();
     case.world.git(&["rm", "-r", "--quiet", "infra/k8s/podman"]);
@@ -208,7 +228,11 @@ fn an_unreachable_cluster_parks_the_run_until_it_is_back() {
     ran.expect(1);
     case.reads("unreachable-cluster", &ran);
     case.nothing_applied();
-    case.world.windlass(&["runs", "list"]).expect(0).says("held").says("the server cannot be reached");
+    case.world
+        .windlass(&["runs", "list"])
+        .expect(0)
+        .says("held")
+        .says("cannot connect to the cluster of `local`");
     case.world.configure(case.space.kubeconfig());
     case.world.windlass(&["resume", "-e", "local"]).expect(0);
     case.world.windlass(&["runs", "watch", "r-1"]).expect(0).says("verified");
@@ -347,13 +371,12 @@ fn an_event_that_arrives_twice_makes_one_run() {
 #[test]
 fn wrong_commands_say_what_is_right() {
     let mut case = Case::new();
-    let absent = case.world.windlass(&["runs", "show", "r-999"]);
-    absent.expect(1);
-    case.reads("unknown-run", &absent);
+    case.reads("no-run", case.world.windlass(&["runs", "show", "r-999"]).expect(2));
     case.reads("unknown-flag", case.world.windlass(&["deploy", "-e", "local", "--frce"]).expect(2));
     case.world.set_secret("POSTGRES_SA_PASSWORD", None);
     case.world.windlass(&["deploy", "-e", "local"]).expect(2);
     case.reads("approve-nothing", case.world.windlass(&["approve", "r-1"]).expect(9));
+    case.reads("unknown-run", case.world.windlass(&["approve", "r-999"]).expect(2));
     case.nothing_applied();
 }
 

@@ -181,6 +181,76 @@ fn a_pause_does_not_hold_a_person() {
 }
 
 #[test]
+fn a_pause_ends_by_itself_when_its_time_is_over() {
+    let (space, world) = world();
+    let before = world.commit("Before");
+    tag(&world, "18-3.5");
+    let after = world.commit("After");
+    let until = in_seconds(4);
+    for environment in ["dev", "test", "prod"] {
+        world.windlass(&["freeze", "-e", environment, "--reason", "not these"]).expect(0);
+    }
+    world
+        .windlass(&["pause", "-e", "local", "--reason", "for a moment", "--until", &until])
+        .expect(0)
+        .says("until");
+    push(&world, "paused", &before, &after).expect(5).says("for a moment");
+    let run = expect_held(&world, "local", "paused");
+    assert!(run["held"]["until"].is_string(), "{run:#}");
+    let mut serving = world.start(&["serve"]);
+    // Nobody lets it go on: what serves wakes it at its time.
+    space.kubectl(&["wait", "--for=create", "statefulset/postgres", "--timeout=60s"]).expect_success();
+    world.windlass(&["runs", "watch", &id(&run)]).expect(0).says("verified");
+    serving.kill().expect("it still serves");
+    serving.wait().expect("it ends");
+}
+
+#[test]
+fn a_pause_cannot_end_in_the_past() {
+    let (_space, world) = world();
+    let over = ["pause", "-e", "local", "--reason", "too late", "--until", "2020-01-01T00:00:00Z"];
+    world.windlass(&over).expect(2).says("in the past");
+}
+
+#[test]
+fn a_freeze_holds_everybody_until_it_is_lifted() {
+    let (space, world) = world();
+    tag(&world, "18-3.4");
+    world.commit("First");
+    world.windlass(&["deploy", "-e", "local"]).expect(0);
+    tag(&world, "18-3.5");
+    world.commit("Second");
+    world.windlass(&["deploy", "-e", "local"]).expect(0);
+    world
+        .windlass(&["freeze", "-e", "local", "--reason", "the audit"])
+        .expect(0)
+        .says("every run but a rollback")
+        .says("windlass resume -e local");
+    tag(&world, "18-3.6");
+    world.commit("Third");
+    world.windlass(&["deploy", "-e", "local"]).expect(5).says("frozen by ada").says("the audit");
+    let run = id(&expect_held(&world, "local", "frozen"));
+    world
+        .windlass(&["pause", "-e", "local", "--reason", "less"])
+        .expect(5)
+        .says("is frozen by ada")
+        .says("hint:");
+    world.windlass(&["rollback", "-e", "local"]).expect(0).says("verified");
+    let image = || ask(&space, &["statefulset", "postgres"], ".spec.template.spec.containers[0].image");
+    assert_eq!(image(), "postgis/postgis:18-3.4", "the way back is never held");
+    world.windlass(&["resume", "-e", "local"]).expect(0);
+    world.windlass(&["runs", "watch", &run]).expect(0).says("verified");
+    assert_eq!(image(), "postgis/postgis:18-3.6");
+}
+
+/// A time to come, as RFC 3339 writes it.
+fn in_seconds(seconds: u64) -> String {
+    let mut date = std::process::Command::new("date");
+    let date = date.args(["--utc", "--date", &format!("{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ"]);
+    String::from_utf8(date.output().expect("date is there").stdout).expect("a date is text").trim().to_owned()
+}
+
+#[test]
 fn the_gate_answers_for_any_time() {
     let (_space, world) = world();
     windows(&world, "local", "Mon", "");
