@@ -7,7 +7,7 @@ bin=${TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/windlass-testbed/bin}
 default_dir=${TMPDIR:-/tmp}/windlass-testbed-$(id -u)
 dir=${dir:-}
 # By its sources, so that checkouts which differ can share $bin.
-simulated_nodes=simulated-nodes-$(cat "$here"/simulation/{Cargo.toml,src/*.rs} | sha256sum | cut -c1-12)
+simulated_nodes=simulated-nodes-$(cat "$here"/../../providers/sandbox/simulation/{Cargo.toml,src/*.rs} | sha256sum | cut -c1-12)
 
 turn_lock=${TMPDIR:-/tmp}/windlass-testbed-node.lock # who holds it has the machine's only real node
 

@@ -2,6 +2,7 @@
 //! controllers, is what a real node told.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use windlass_simulation::recording::{Recording, SCENES, Scene};
 use windlass_tests::testbed::{Bed, Namespace, programs};
 
-/// One of each way to fail; `tests/testbed/simulation` compares them all, and for longer.
+/// One of each way to fail; `providers/sandbox/simulation` compares them all, and for longer.
 const PLAYED: [&str; 8] = [
     "command-missing",
     "config-map-missing",
@@ -46,7 +47,8 @@ fn scenes_are_played_as_they_were_recorded() {
 
 /// Plays a scene and says how it departs from its recording.
 fn play(bed: &Bed, scene: &Scene) -> Option<String> {
-    let recording = Recording::read(scene).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testbed/recorded");
+    let recording = Recording::read(&folder, scene).unwrap();
     let space = bed.namespace();
     let began = Instant::now();
     let lines = std::thread::scope(|threads| {

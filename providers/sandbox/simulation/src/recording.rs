@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A recorded pod, and what makes the simulation behave like it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene {
-    /// The file under `tests/testbed/recorded`.
+    /// The name of its file.
     pub name: &'static str,
     /// The pods of a scene are counted in the order of their appearance.
     pub pod: usize,
@@ -129,12 +129,12 @@ impl Names {
 }
 
 impl Recording {
-    /// Reads a recorded scene.
+    /// Reads a recorded scene out of a folder of them.
     ///
     /// # Errors
     /// When there is none of that name, or the pod is not in it.
-    pub fn read(scene: &Scene) -> Result<Self, String> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../recorded/{}.jsonl", scene.name));
+    pub fn read(folder: &Path, scene: &Scene) -> Result<Self, String> {
+        let path = folder.join(format!("{}.jsonl", scene.name));
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let lines: Result<Vec<Value>, _> = text.lines().map(serde_json::from_str).collect();
         Self::of(lines.map_err(|error| error.to_string())?, scene.pod)

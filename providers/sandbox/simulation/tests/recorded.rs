@@ -6,7 +6,7 @@
 //! conditions, states, reasons, exit codes, restarts — in the same order, and early on at the same times.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -22,7 +22,7 @@ fn the_simulation_tells_what_a_kubelet_told() {
     let differences: Vec<String> = SCENES
         .iter()
         .filter_map(|scene| {
-            let recording = Recording::read(scene).unwrap();
+            let recording = Recording::read(&recordings(), scene).unwrap();
             let recorded = recording.story(scene.horizon);
             assert!(
                 !recorded.events.is_empty() && !recorded.statuses.is_empty(),
@@ -39,8 +39,7 @@ fn the_simulation_tells_what_a_kubelet_told() {
 
 #[test]
 fn every_recorded_scene_with_a_kubelet_is_compared() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recorded");
-    let scenes = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let scenes = std::fs::read_dir(recordings()).unwrap().map(|entry| entry.unwrap().path());
     let with_kubelet = scenes.filter(|path| {
         let is_scene = path.extension().is_some_and(|extension| extension == "jsonl");
         is_scene && std::fs::read_to_string(path).unwrap().contains("\"component\":\"kubelet\"")
@@ -49,6 +48,10 @@ fn every_recorded_scene_with_a_kubelet_is_compared() {
         with_kubelet.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let compared: BTreeSet<String> = SCENES.iter().map(|scene| scene.name.to_owned()).collect();
     assert_eq!(recorded, compared);
+}
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/testbed/recorded")
 }
 
 fn untimely(recorded: &Story, simulated: &Story) -> Option<String> {
