@@ -9,9 +9,10 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The workspace's own crates that each of them may name. A name that ends in `*` stands for all that begin like it.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("windlass-kustomize", &[]),
     ("windlass-core", &[]),
+    ("windlass-provider-sandbox", &["windlass-core", "windlass-simulation"]),
     ("windlass-provider-*", &["windlass-core"]),
     ("windlass-cluster", &["windlass-core"]),
     ("windlass-store", &["windlass-core"]),
