@@ -40,7 +40,7 @@ impl Watching {
     pub async fn open(
         cluster: Cluster,
         inventory: &[InventoryItem],
-        settings: Settings,
+        mut settings: Settings,
         frees: bool,
     ) -> Result<Self, Stop> {
         let scope: Vec<ObjectRef> = inventory.iter().map(|item| item.object.clone()).collect();
@@ -51,6 +51,7 @@ impl Watching {
             let text = format!("`{missing:#}` is gone: it was deleted after it was applied");
             return Err(Stop::Fail(Cause::new("gone", text).into()));
         }
+        settings.clock_ahead = cluster.clock_ahead();
         let rollout = Rollout::new(objects.into_iter().flatten().collect(), settings)
             .map_err(|error| Stop::Fail(Cause::new("unreadable", chain(&error)).into()))?;
         Ok(Self { rollout, reports: None, scope, cluster, cast: frees.then(Cast::default) })

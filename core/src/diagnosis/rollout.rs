@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::concern::Concerns;
@@ -21,9 +21,11 @@ use crate::readiness::{Context, Readiness, judge};
 /// How a rollout is waited for.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// When the objects were applied, by the clock of the cluster (the `Date` header of an answer). Reports about older objects that
-    /// are older than this say nothing about the run; a clock that runs ahead of the cluster's would make new ones look old.
+    /// When the objects were applied, by the clock of whoever waits.
     pub started_at: Timestamp,
+    /// How far the cluster's clock is ahead of that one. Reports carry the cluster's time, and those from before the start say nothing about
+    /// the run: with clocks that differ unnoticed, new ones would look old or old ones new.
+    pub clock_ahead: SignedDuration,
     /// How long the run may wait in all.
     pub timeout: Duration,
     /// Whether there is nothing to return to.
@@ -35,7 +37,8 @@ pub struct Settings {
 impl Settings {
     /// An update with the default patience of every cause.
     pub fn new(started_at: Timestamp, timeout: Duration) -> Settings {
-        Settings { started_at, timeout, first_release: false, patience: BTreeMap::new() }
+        let (clock_ahead, patience) = (SignedDuration::ZERO, BTreeMap::new());
+        Settings { started_at, clock_ahead, timeout, first_release: false, patience }
     }
 }
 
@@ -85,7 +88,7 @@ impl Rollout {
     pub fn new(applied: Vec<Value>, settings: Settings) -> Result<Rollout, ObjectError> {
         let at = settings.started_at;
         let mut rollout = Rollout {
-            seen: Seen::new(at),
+            seen: Seen::new(at + settings.clock_ahead),
             settings,
             targets: Vec::new(),
             by_key: BTreeMap::new(),

@@ -57,6 +57,7 @@ impl SeenObject {
 /// The objects and events of a rollout.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    /// By the clock of the cluster, as everything that is seen.
     pub(crate) started_at: Timestamp,
     objects: HashMap<Key, SeenObject>,
     events: HashMap<Key, Vec<SeenEvent>>,

@@ -272,6 +272,30 @@ fn patience_begins_with_the_first_report() {
     assert_eq!(watch.diagnosis().headline, "ConfigMap `flags` does not exist");
 }
 
+/// The Deployment `web`, changed at second 0, on a cluster whose clock is ahead of ours by some seconds.
+fn updated_where_clocks_differ(ahead: i64) -> Watch {
+    let clock_ahead = SignedDuration::from_secs(ahead);
+    let settings = Settings { clock_ahead, ..Settings::new(time(0), Duration::from_mins(5)) };
+    let mut watch = Watch(Rollout::new(vec![deployment("web", 2, "web:2", 0)], settings).unwrap());
+    watch.see(1, replica_set("web-2", "web", "web:2", 1 + ahead));
+    watch
+}
+
+#[test]
+fn what_a_slow_cluster_dates_before_the_start_is_not_old() {
+    let mut watch = updated_where_clocks_differ(-60);
+    watch.see(1, pod("new", NEW, -59, 0, waiting("ContainerCreating", "")));
+    watch.event(2, event(("Pod", "new"), "Failed", PULL, 1, -58)).check("image_missing");
+}
+
+#[test]
+fn what_a_fast_cluster_dates_after_the_start_is_old() {
+    let mut watch = updated_where_clocks_differ(60);
+    watch.see(1, pod("new", NEW, 30, 2, running()));
+    // Both restarts were there when the rollout began half a minute later.
+    watch.see(2, pod("new", NEW, 30, 2, crashed())).check("waiting");
+}
+
 #[test]
 fn verdict_stays() {
     let mut watch = updated();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
 use windlass_core::failure::ClusterFailure;
@@ -70,6 +71,12 @@ impl Cluster {
     /// What the API server calls itself: `v1.34.4+k3s1`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// How far the server's clock is ahead of ours, as its last answer told; negative where it is behind. Times that the server wrote down
+    /// (of events, of creations) are by its clock.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        self.transport.clock.ahead()
     }
 
     pub(crate) async fn kind(

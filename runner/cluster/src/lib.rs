@@ -7,6 +7,7 @@
 mod adopt;
 mod advice;
 mod apply;
+mod clock;
 mod connection;
 mod delete;
 pub mod diff;

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
 use kube::client::{Body, ConfigExt as _};
 use serde_json::Value;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 use windlass_core::failure::{ClusterFailure, STAGE_RETRIES};
 
+use crate::clock::ServerClock;
 use crate::error::{ClusterError, Request};
 use crate::status::Status;
 
@@ -115,6 +117,7 @@ pub(crate) struct Transport {
     client: kube::Client,
     /// The server's address, for messages.
     server: Arc<str>,
+    pub(crate) clock: Arc<ServerClock>,
     /// No call is made and no retry waits beyond this moment.
     deadline: Option<Instant>,
 }
@@ -139,7 +142,12 @@ impl Transport {
             .map_err(BoxError::from)
             .service(http_client(config).map_err(unusable)?);
         let client = kube::Client::new(service, &config.default_namespace);
-        Ok(Transport { client, server: address(&config.cluster_url).into(), deadline: None })
+        Ok(Transport {
+            client,
+            server: address(&config.cluster_url).into(),
+            clock: Arc::default(),
+            deadline: None,
+        })
     }
 
     pub(crate) fn until(&self, deadline: Instant) -> Transport {
@@ -237,7 +245,13 @@ impl Transport {
         let request = request.body(Body::from(call.body.to_vec())).map_err(|_| {
             ClusterError::new(ClusterFailure::Invalid, &call.request, "its name does not fit into a URL")
         })?;
-        self.client.send(request).await.map_err(|error| self.unreachable(&call.request, error))
+        let sent = Timestamp::now();
+        let response =
+            self.client.send(request).await.map_err(|error| self.unreachable(&call.request, error))?;
+        if let Some(date) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
+            self.clock.observe(date, sent, Timestamp::now());
+        }
+        Ok(response)
     }
 
     fn time_left(&self, request: &Request) -> Result<Duration, ClusterError> {
