@@ -119,6 +119,15 @@ pub const STAGE_RETRIES: Backoff =
 pub const RUN_RETRIES: Backoff =
     Backoff { first: Duration::from_secs(15), cap: Duration::from_mins(10), tries: 8 };
 
+/// Waits between tries after objects were written, when the run can neither be parked nor given up lightly: a control plane that restarts is back
+/// soon. [`OUTAGE_PATIENCE`] ends them.
+pub const OUTAGE_RETRIES: Backoff =
+    Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(15), tries: u32::MAX };
+
+/// How long a cluster that does not answer is waited for after objects were written. Its silence says nothing about the release, so no
+/// deadline runs meanwhile; but a cluster that is gone must not keep its environment for ever.
+pub const OUTAGE_PATIENCE: Duration = Duration::from_mins(30);
+
 /// Waits that double, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {

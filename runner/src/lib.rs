@@ -12,6 +12,7 @@ pub mod exit;
 pub mod intake;
 pub mod journal;
 pub mod lints;
+pub mod outage;
 pub mod pipeline;
 pub mod planner;
 pub mod plugins;

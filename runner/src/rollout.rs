@@ -6,32 +6,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use windlass_cluster::{Cluster, InventoryItem, Watch};
 use windlass_core::diagnosis::{
     Change, Diagnosis, Report, Rollout, Settings, SoakVerdict, Verdict, trapped_pods,
 };
+use windlass_core::failure::OUTAGE_PATIENCE;
 use windlass_core::object::{ObjectRef, ObjectView};
 
 use crate::engine::Engine;
 use crate::run::Run;
 use crate::stop::{Cause, Stop, chain};
 
+/// How often a cluster that is out of sight is looked for, to say so.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A release that is being watched.
 pub struct Watching {
     rollout: Rollout,
-    reports: Option<Watch>,
-    scope: Vec<ObjectRef>,
-    cluster: Cluster,
+    sight: Sight,
     /// None where no pod may be deleted: only on the way back, or after a release that failed, is an unready pod of another revision one that
     /// nobody wants.
     cast: Option<Cast>,
 }
 
+/// What is seen of a release, from when somebody looks.
+struct Sight {
+    cluster: Cluster,
+    scope: Vec<ObjectRef>,
+    /// None until somebody asks for a report: a release that is ready at once is never watched.
+    reports: Option<Watch>,
+}
+
 impl std::fmt::Debug for Watching {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Watching").field("scope", &self.scope).finish_non_exhaustive()
+        formatter.debug_struct("Watching").field("scope", &self.sight.scope).finish_non_exhaustive()
     }
 }
 
@@ -54,10 +64,12 @@ impl Watching {
         settings.clock_ahead = cluster.clock_ahead();
         let rollout = Rollout::new(objects.into_iter().flatten().collect(), settings)
             .map_err(|error| Stop::Fail(Cause::new("unreadable", chain(&error)).into()))?;
-        Ok(Self { rollout, reports: None, scope, cluster, cast: frees.then(Cast::default) })
+        Ok(Self { rollout, sight: Sight { cluster, scope, reports: None }, cast: frees.then(Cast::default) })
     }
 
     /// Waits until every object is ready, or one cannot become so; says meanwhile what is waited for.
+    ///
+    /// While the cluster is out of sight no time passes for the rollout: silence is no sign of a bad release.
     pub async fn until_settled(&mut self, run: &Run) -> Result<(), Box<Diagnosis>> {
         loop {
             let until = match self.rollout.verdict() {
@@ -65,9 +77,9 @@ impl Watching {
                 Verdict::GaveUp(diagnosis) => return Err(diagnosis.clone()),
                 Verdict::Waiting { until } => *until,
             };
-            run.engine.announce(run.id(), waiting_on(&self.rollout));
-            let report = self.next(&run.engine, until).await;
-            let now = run.engine.now();
+            run.engine.announce(run.id(), self.waiting_on());
+            let report = self.sight.next(&run.engine, until).await;
+            let now = self.sight.now(&run.engine);
             match report {
                 Some(report) => {
                     self.free_trapped(&report).await;
@@ -81,51 +93,73 @@ impl Watching {
     }
 
     /// Watches on for a while: what was ready must stay so.
-    pub async fn soak(mut self, run: &Run, duration: Duration) -> Result<(), Box<Diagnosis>> {
-        // Whoever settled without a watch has no pods in sight yet.
-        let mut reports = self.reports.take().unwrap_or_else(|| self.cluster.watch(&self.scope));
-        let mut soak = self.rollout.soak(run.engine.now(), duration);
+    pub async fn soak(self, run: &Run, duration: Duration) -> Result<(), Box<Diagnosis>> {
+        let Self { rollout, mut sight, .. } = self;
+        let mut soak = rollout.soak(sight.now(&run.engine), duration);
         loop {
             let until = match soak.verdict() {
                 SoakVerdict::Passed => return Ok(()),
                 SoakVerdict::Failed(diagnosis) => return Err(diagnosis.clone()),
                 SoakVerdict::Watching { until } => *until,
             };
-            let report = tokio::time::timeout(until_from(run.engine.now(), until), reports.next()).await;
-            let now = run.engine.now();
+            let report = sight.next(&run.engine, until).await;
+            let now = sight.now(&run.engine);
             match report {
-                Ok(Some(report)) => soak.observe(now, report),
-                _ => soak.tick(now),
+                Some(report) => soak.observe(now, report),
+                None => soak.tick(now),
             };
         }
     }
 
-    async fn next(&mut self, engine: &Engine, until: Timestamp) -> Option<Report> {
-        let reports = self.reports.get_or_insert_with(|| self.cluster.watch(&self.scope));
-        tokio::time::timeout(until_from(engine.now(), until), reports.next()).await.ok().flatten()
+    fn waiting_on(&self) -> Option<String> {
+        if self.sight.reports.as_ref().is_some_and(Watch::is_cut_off) {
+            return Some("the cluster to answer".to_owned());
+        }
+        let waiting = self.rollout.progress().waiting_on?;
+        let place = waiting.at_object.as_ref().map_or(String::new(), |object| format!(" {object}"));
+        Some(format!("{}{place}: {}", waiting.object, waiting.reason))
     }
 
     /// Deletes the pods that keep a StatefulSet from rolling to what is wanted. One that cannot be deleted shows up in the rollout's time.
     async fn free_trapped(&mut self, report: &Report) {
         for pod in self.cast.as_mut().map(|cast| cast.trapped(report)).unwrap_or_default() {
             tracing::info!(pod = %pod.0, "deleting a pod of an unwanted revision that blocks its StatefulSet");
-            let namespace = pod.0.namespace.as_deref().unwrap_or(self.cluster.default_namespace());
-            if let Err(error) = self.cluster.delete_pod_now(namespace, &pod.0.name, &pod.1).await {
+            let namespace = pod.0.namespace.as_deref().unwrap_or(self.sight.cluster.default_namespace());
+            if let Err(error) = self.sight.cluster.delete_pod_now(namespace, &pod.0.name, &pod.1).await {
                 tracing::warn!(error = %chain(&error), "could not delete it");
             }
         }
     }
 }
 
+impl Sight {
+    /// The next report, or none when `until` has come.
+    async fn next(&mut self, engine: &Engine, until: Timestamp) -> Option<Report> {
+        let nap = until_from(self.now(engine), until);
+        // Whoever settled without a watch has no pods in sight yet.
+        let reports = self.reports.get_or_insert_with(|| self.cluster.watch(&self.scope));
+        // Out of sight, the time that is left stands still, however little it is.
+        let nap = if reports.is_cut_off() { nap.max(LOOK_AGAIN) } else { nap };
+        let next = async {
+            match reports.next().await {
+                Some(report) => report,
+                // Nothing can be watched: only the time ends this.
+                None => std::future::pending().await,
+            }
+        };
+        tokio::time::timeout(nap, next).await.ok()
+    }
+
+    /// The time as the rollout counts it: without what passed while the cluster was out of sight, as far as that is borne.
+    fn now(&self, engine: &Engine) -> Timestamp {
+        let cut_off = self.reports.as_ref().map_or(Duration::ZERO, Watch::cut_off_for).min(OUTAGE_PATIENCE);
+        engine.now() - SignedDuration::try_from(cut_off).expect("it is half an hour at most")
+    }
+}
+
 /// The time from `now` to `until`, with a little more, so that the tick comes after and not just before.
 fn until_from(now: Timestamp, until: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now)).unwrap_or_default() + Duration::from_millis(1)
-}
-
-fn waiting_on(rollout: &Rollout) -> Option<String> {
-    let waiting = rollout.progress().waiting_on?;
-    let place = waiting.at_object.as_ref().map_or(String::new(), |object| format!(" {object}"));
-    Some(format!("{}{place}: {}", waiting.object, waiting.reason))
 }
 
 /// The `StatefulSet`s in sight and the pods they own, as last reported.

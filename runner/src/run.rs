@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::journal;
 use crate::rollout::Watching;
 use crate::secrets::{Redactor, SecretValue};
-use crate::stages::apply::Intent;
+use crate::stages::apply::{Intent, Interrupted};
 use crate::stages::gate::unknown_environment;
 use crate::stages::render::{ReleaseContent, RenderRecord, load, service_of};
 use crate::stop::{Cause, Failure, Held, Stop};
@@ -49,6 +49,10 @@ pub struct Run {
     values: Vec<SecretValue>,
     /// The watch that saw the release become ready, on its way from wait to verify.
     pub(crate) watching: Option<Watching>,
+    /// Whether this process has written objects in the run's name.
+    pub(crate) has_written: bool,
+    /// What an apply wrote before the cluster fell silent.
+    pub(crate) interrupted: Interrupted,
     journal: Vec<StageRecord>,
     cluster: Option<Cluster>,
     trusted_until: watch::Sender<Instant>,
@@ -77,6 +81,8 @@ impl Run {
             redactor: Redactor::new([]),
             values: Vec::new(),
             watching: None,
+            has_written: false,
+            interrupted: Interrupted::default(),
             journal,
             cluster: None,
             trusted_until: watch::Sender::new(Instant::now() + TRUSTED_FOR),

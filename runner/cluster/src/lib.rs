@@ -15,6 +15,7 @@ mod error;
 mod kinds;
 mod kubeconfig;
 mod marker;
+mod outage;
 mod plan;
 mod pods;
 mod quantity;

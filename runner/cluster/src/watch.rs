@@ -2,10 +2,11 @@
 //!
 //! Each kind in each namespace is listed and then watched from that moment on (Kubernetes API concepts, "Efficient detection of changes").
 //! A watch that ends goes on where it was; one that is too old (410) lists again, and what went away meanwhile is reported as deleted.
-//! While the cluster cannot be reached the watch is silent and tries on: how long that is bearable, the deadline of the run says.
+//! While the cluster cannot be reached the watch is silent and tries on, and tells how long that was: silence says nothing about a release.
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use windlass_core::object::ObjectRef;
 
 use crate::connection::Cluster;
 use crate::error::{ClusterError, Request};
+use crate::outage::{Gap, Outages};
 use crate::read::{list_words, named_kind};
 use crate::scope::{Watched, watched};
 use crate::status::Status;
@@ -33,7 +35,7 @@ const OPEN_FOR: Duration = Duration::from_secs(290);
 /// A watch of which nothing was heard for this long is a dead connection: the server ends each after [`OPEN_FOR`].
 const SILENT_FOR: Duration = Duration::from_mins(5);
 
-/// Waits between tries while the cluster cannot be reached; there is no last one, the run's deadline ends it.
+/// Waits between tries while the cluster cannot be reached; there is no last one, whoever listens ends it.
 const RECONNECT: Backoff =
     Backoff { first: Duration::from_millis(100), cap: Duration::from_secs(5), tries: u32::MAX };
 
@@ -44,7 +46,20 @@ const WAITING_REPORTS: usize = 1_024;
 #[derive(Debug)]
 pub struct Watch {
     reports: mpsc::Receiver<Report>,
+    outages: Arc<Outages>,
     _tasks: JoinSet<()>,
+}
+
+impl Watch {
+    /// How long any part of the release could not be seen so far, because the cluster did not answer.
+    pub fn cut_off_for(&self) -> Duration {
+        self.outages.total()
+    }
+
+    /// Whether that is so now.
+    pub fn is_cut_off(&self) -> bool {
+        self.outages.is_open()
+    }
 }
 
 impl Stream for Watch {
@@ -64,12 +79,19 @@ impl Cluster {
     pub fn watch(&self, release: &[ObjectRef]) -> Watch {
         let (sender, reports) = mpsc::channel(WAITING_REPORTS);
         let mut tasks = JoinSet::new();
+        let outages = Arc::<Outages>::default();
         for target in watched(release, self.default_namespace()) {
-            let follower =
-                Follower { cluster: self.clone(), target, reports: sender.clone(), known: HashMap::new() };
+            let follower = Follower {
+                cluster: self.clone(),
+                target,
+                reports: sender.clone(),
+                known: HashMap::new(),
+                outages: Arc::clone(&outages),
+                gap: None,
+            };
             tasks.spawn(follower.follow());
         }
-        Watch { reports, _tasks: tasks }
+        Watch { reports, outages, _tasks: tasks }
     }
 }
 
@@ -80,6 +102,9 @@ struct Follower {
     reports: mpsc::Sender<Report>,
     /// By UID, what identifies an object in a report of its deletion.
     known: HashMap<String, Value>,
+    outages: Arc<Outages>,
+    /// Open while this watch is cut off.
+    gap: Option<Gap>,
 }
 
 /// Why a watch ended.
@@ -118,6 +143,7 @@ impl Follower {
                 }
                 Err(error) => {
                     failed += 1;
+                    self.gap.get_or_insert_with(|| Outages::open(&self.outages));
                     tracing::debug!(%error, failed, "watching again");
                     tokio::time::sleep(RECONNECT.wait_after(failed, 0.5).unwrap_or(RECONNECT.cap)).await;
                 }
@@ -142,6 +168,7 @@ impl Follower {
         let Watched { api_version, kind, namespace, .. } = &self.target;
         let listed =
             self.cluster.list(api_version, kind, namespace.as_deref(), &self.target.selector()).await?;
+        self.gap = None;
         let mut gone = std::mem::take(&mut self.known);
         for object in listed.objects {
             gone.remove(uid_of(&object));
@@ -168,6 +195,7 @@ impl Follower {
             }
             Err(failed) => return Err(failed.into_error(&request)),
         };
+        self.gap = None;
         let mut buffer = BytesMut::new();
         // A broken body is the end of this watch and not a failure: the next one goes on after the last line that came.
         while let Ok(Some(Ok(frame))) = tokio::time::timeout(SILENT_FOR, body.frame()).await {

@@ -10,12 +10,10 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use windlass_cluster::{
-    AppliedObject, ApplyOptions, ApplyStopped, Change, Cluster, ClusterError, FieldChange, InventoryItem,
-    Marker, Planned, Refusals, TakenField, Wrote,
+    AppliedObject, ApplyOptions, ApplyStopped, Change, Cluster, FieldChange, InventoryItem, Marker, Planned,
+    Refusals, TakenField, Wrote,
 };
-use windlass_core::failure::FailureClass;
 use windlass_core::name::{Digest, RunId};
 use windlass_core::object::ObjectRef;
 use windlass_core::policy::control::{Conflicts, EnvironmentPolicy};
@@ -26,8 +24,8 @@ use super::render::{ReleaseContent, Rendered, service_of};
 use super::secrets::Sealed;
 use crate::prune::{self, Removal};
 use crate::run::Run;
-use crate::secrets::DIGEST_ANNOTATION;
-use crate::stop::{Stop, cluster_cause, refusals_cause};
+use crate::secrets::{DIGEST_ANNOTATION, Sealed as SealedObjects};
+use crate::stop::{Stop, refusals_cause};
 
 /// What the journal keeps of an apply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +44,9 @@ pub struct ApplyRecord {
     pub warnings: Vec<String>,
     /// Everything that the release consists of in the cluster.
     pub inventory: Vec<InventoryItem>,
+    /// Whether the cluster held just this release before.
+    #[serde(default)]
+    pub was_live: bool,
 }
 
 /// An object that was written.
@@ -68,6 +69,30 @@ pub struct Intent {
     pub none_because: Option<NoTarget>,
 }
 
+/// What tries of an apply wrote before the cluster fell silent, so that the record tells of the whole.
+#[derive(Debug, Default)]
+pub struct Interrupted {
+    written: Vec<Written>,
+    /// Written or not: the answer was lost.
+    unsure: Vec<Written>,
+}
+
+impl Interrupted {
+    fn take_in(&mut self, planned: &[Planned], stopped: &ApplyStopped) {
+        self.written.extend(written(planned, &stopped.applied));
+        let is_unsure = |plan: &&Planned| stopped.unsure.contains(&plan.reference);
+        self.unsure.extend(planned.iter().filter(is_unsure).map(Written::of));
+    }
+
+    /// What was written, now that a later plan has seen the cluster: of what was unsure, what needs no more.
+    fn written(mut self, planned: &[Planned]) -> Vec<Written> {
+        let is_there =
+            |unsure: &Written| planned.iter().any(|plan| plan.reference == unsure.object && !plan.is_write());
+        self.written.extend(self.unsure.into_iter().filter(is_there));
+        self.written
+    }
+}
+
 /// A release that the cluster holds.
 #[derive(Debug)]
 pub struct Applied {
@@ -86,7 +111,7 @@ pub async fn apply(run: &mut Run, sealed: Sealed) -> Result<Applied, Stop> {
         .step(Stage::Apply, journalled, move |run| {
             async move {
                 let objects = objects.expect("an apply that has not ended has its objects");
-                write(run, objects.expose(), (&digest, &release), &policy).await
+                write(run, Wanted { objects, digest, release, policy }).await
             }
             .boxed()
         })
@@ -119,13 +144,30 @@ pub fn refusing(policy: &EnvironmentPolicy) -> BTreeSet<String> {
         .collect()
 }
 
+/// What the cluster is to hold.
+#[derive(Debug)]
+pub struct Wanted {
+    pub objects: SealedObjects,
+    /// The release by content, and the content, which knows the file of each object.
+    pub digest: Digest,
+    pub release: Arc<ReleaseContent>,
+    pub policy: EnvironmentPolicy,
+}
+
+/// Makes the cluster hold a release, through outages once something was written.
+pub async fn write(run: &mut Run, wanted: Wanted) -> Result<ApplyRecord, Stop> {
+    run.interrupted = Interrupted::default();
+    let wanted = Arc::new(wanted);
+    run.through_outages(move |run| {
+        let wanted = Arc::clone(&wanted);
+        async move { write_once(run, &wanted).await }.boxed()
+    })
+    .await
+}
+
 /// Tries the whole set, takes the fence, writes what differs, removes what left.
-pub async fn write(
-    run: &mut Run,
-    objects: &[Value],
-    (release, content): (&Digest, &ReleaseContent),
-    policy: &EnvironmentPolicy,
-) -> Result<ApplyRecord, Stop> {
+async fn write_once(run: &mut Run, wanted: &Wanted) -> Result<ApplyRecord, Stop> {
+    let Wanted { digest, release, policy, .. } = wanted;
     let cluster = run.cluster().await?;
     let refusing = refusing(policy);
     let options = ApplyOptions {
@@ -135,33 +177,41 @@ pub async fn write(
     };
     let environment = run.environment().clone();
     let (planned, marker) =
-        tokio::join!(cluster.dry_run(objects, &options), cluster.read_marker(&environment));
-    let (planned, marker) = (planned.map_err(|refusals| refused(&refusals, content))?, marker?);
+        tokio::join!(cluster.dry_run(wanted.objects.expose(), &options), cluster.read_marker(&environment));
+    let (planned, marker) = (planned.map_err(|refusals| refused(&refusals, release))?, marker?);
     // One pod of each template that differs: what would only show up as events of a controller after the apply is refused before it.
     let changed: Vec<Planned> = planned.iter().filter(|plan| plan.is_write()).cloned().collect();
-    cluster.dry_run_pods(&changed).await.map_err(|refusals| refused(&refusals, content))?;
+    cluster.dry_run_pods(&changed).await.map_err(|refusals| refused(&refusals, release))?;
     let removal = prune::plan(marker.as_ref().map(|(marker, _)| marker), &planned, policy);
     run.check_cancelled().await?;
-    if is_live(marker.as_ref().map(|(marker, _)| marker), release, &planned, &removal) {
-        run.record_release(release).await?;
+    if is_live(marker.as_ref().map(|(marker, _)| marker), digest, &planned, &removal) {
+        run.record_release(digest).await?;
         let known = marker.expect("a live release has its marker").0.inventory;
         let is_of_release = |item: &InventoryItem| planned.iter().any(|plan| plan.reference == item.object);
         let inventory = known.into_iter().filter(is_of_release).collect();
-        return Ok(record(&planned, &[], &removal, inventory));
+        return Ok(ApplyRecord { was_live: true, ..record(Vec::new(), &planned, &removal, inventory) });
     }
     let fence = fence(run, &cluster, marker, &planned).await?;
-    run.record_release(release).await?;
-    let applied = cluster.apply(&planned, &run.hook()).await.map_err(|stopped| midway(&stopped, content))?;
-    prune::carry_out(&cluster, &removal).await.map_err(|error| failed(&error))?;
+    run.record_release(digest).await?;
+    let applied = match cluster.apply(&planned, &run.hook()).await {
+        Ok(applied) => applied,
+        Err(stopped) => {
+            run.has_written |= stopped.has_written();
+            run.interrupted.take_in(&planned, &stopped);
+            return Err(midway(&stopped, release));
+        }
+    };
+    run.has_written = true;
+    let mut all_written = std::mem::take(&mut run.interrupted).written(&planned);
+    all_written.extend(written(&planned, &applied));
+    run.interrupted.written.clone_from(&all_written);
+    prune::carry_out(&cluster, &removal).await?;
     let inventory = prune::inventory(&planned, &applied);
     // What left the release and stays is still ours: a later run may be asked to remove it.
     let known = inventory.iter().chain(&removal.keep).cloned().collect();
-    let marker = Marker { release: release.clone(), inventory: known, ..fence.marker };
-    cluster
-        .write_marker(&environment, &marker, Some(&fence.version))
-        .await
-        .map_err(|error| failed(&error))?;
-    Ok(record(&planned, &applied, &removal, inventory))
+    let marker = Marker { release: digest.clone(), inventory: known, ..fence.marker };
+    cluster.write_marker(&environment, &marker, Some(&fence.version)).await?;
+    Ok(record(all_written, &planned, &removal, inventory))
 }
 
 /// Whether the cluster holds just this release: nothing is written then, not even the marker.
@@ -198,39 +248,31 @@ async fn fence(
     Ok(Fence { marker, version })
 }
 
-/// A release that cannot be applied, found before the first write.
+/// A release that the cluster refuses.
 fn refused(refusals: &Refusals, release: &ReleaseContent) -> Stop {
     Stop::of(refusals_cause(refusals, release), refusals.class())
 }
 
-/// An apply that ended before its end: what was written must be taken back.
+/// An apply that ended before its end. Whoever had written something does not take this for a refusal: see [`Run::through_outages`].
 fn midway(stopped: &ApplyStopped, release: &ReleaseContent) -> Stop {
-    let cause = match &stopped.refusals {
-        Some(refusals) => refusals_cause(refusals, release),
-        None => return Stop::Busy,
-    };
-    if stopped.has_written() {
-        Stop::Fail(cause.into())
-    } else {
-        Stop::of(cause, stopped.class().unwrap_or(FailureClass::Transient))
-    }
+    stopped.refusals.as_ref().map_or(Stop::Busy, |refusals| refused(refusals, release))
 }
 
-fn failed(error: &ClusterError) -> Stop {
-    Stop::Fail(cluster_cause(error).into())
-}
-
-fn record(
-    planned: &[Planned],
-    applied: &[AppliedObject],
-    removal: &Removal,
-    inventory: Vec<InventoryItem>,
-) -> ApplyRecord {
+fn written(planned: &[Planned], applied: &[AppliedObject]) -> Vec<Written> {
     let is_written = |plan: &&Planned| {
         applied.iter().any(|object| object.reference == plan.reference && object.wrote != Wrote::Nothing)
     };
-    let written: Vec<_> = planned.iter().filter(is_written).map(Written::of).collect();
+    planned.iter().filter(is_written).map(Written::of).collect()
+}
+
+fn record(
+    written: Vec<Written>,
+    planned: &[Planned],
+    removal: &Removal,
+    inventory: Vec<InventoryItem>,
+) -> ApplyRecord {
     ApplyRecord {
+        was_live: false,
         unchanged: planned.len() - written.len(),
         written,
         pruned: removal.delete.iter().map(|item| item.object.clone()).collect(),

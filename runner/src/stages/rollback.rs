@@ -3,13 +3,16 @@
 //! Takes: a release that failed. Gives: the outcome. Touches: the cluster, like an apply, and the pods that keep a StatefulSet from going back.
 //! May be repeated because it applies the same recorded release. On failure: the run is stuck and a person must look.
 
+use std::sync::Arc;
+
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
+use windlass_core::name::{Digest, RunId};
 use windlass_core::object::ObjectRef;
 use windlass_core::policy::control::EnvironmentPolicy;
 use windlass_core::run::{Outcome, Stage};
 
-use super::apply::{self, Intent};
+use super::apply::{self, Intent, Wanted};
 use super::render::load;
 use super::secrets::fill_for;
 use super::wait::settings;
@@ -21,7 +24,7 @@ use crate::stop::{Failure, Stop};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RollbackRecord {
     /// The release that serves again.
-    pub to: windlass_core::name::RunId,
+    pub to: RunId,
     /// How many objects were written on the way back.
     pub written: usize,
     /// Objects that the failed release had added, now removed.
@@ -51,7 +54,7 @@ pub async fn roll_back(run: &mut Run, failure: Failure) -> Result<Outcome, Stop>
     let journalled = serde_json::to_value(&intent).expect("an intent is plain data");
     let returned = run
         .step(Stage::Rollback, journalled, move |run| {
-            async move { return_to(run, to, &digest, &policy).await }.boxed()
+            run.through_outages(move |run| return_to(run, to, digest.clone(), policy.clone()).boxed()).boxed()
         })
         .await;
     match returned {
@@ -72,14 +75,14 @@ fn is_wanted(policy: &EnvironmentPolicy, failure: &Failure) -> bool {
 
 async fn return_to(
     run: &mut Run,
-    to: windlass_core::name::RunId,
-    digest: &windlass_core::name::Digest,
-    policy: &EnvironmentPolicy,
+    to: RunId,
+    digest: Digest,
+    policy: EnvironmentPolicy,
 ) -> Result<RollbackRecord, Stop> {
-    let release = load(run, digest).await?;
+    let release = Arc::new(load(run, &digest).await?);
     let objects = fill_for(run, &release).await?.0;
-    let record = apply::write(run, objects.expose(), (digest, &release), policy).await?;
-    let settings = settings(run, policy, Stage::Rollback);
+    let record = apply::write(run, Wanted { objects, digest, release, policy: policy.clone() }).await?;
+    let settings = settings(run, &policy, Stage::Rollback);
     let mut watching = Watching::open(run.cluster().await?, &record.inventory, settings, true).await?;
     match watching.until_settled(run).await {
         Ok(()) => Ok(RollbackRecord { to, written: record.written.len(), pruned: record.pruned }),

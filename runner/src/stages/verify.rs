@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use windlass_core::diagnosis::Settings;
 use windlass_core::object::ObjectView;
 use windlass_core::run::{Outcome, Stage, Trigger};
 
@@ -30,26 +31,22 @@ pub struct VerifyRecord {
 /// Performs the stage and ends the run.
 pub async fn verify(run: &mut Run, settled: Settled) -> Result<Outcome, Stop> {
     let Settled { applied, watching } = settled;
-    let soak = if applied.record.written.is_empty() { Duration::ZERO } else { run.engine.config.verify.soak };
+    let soak = if applied.record.was_live { Duration::ZERO } else { run.engine.config.verify.soak };
     let settings = settings(run, applied.rendered.gated.policy(run)?, Stage::Apply);
     let record = applied.record.clone();
+    let mut watching = watching;
     run.step(Stage::Verify, Value::Null, move |run| {
-        async move {
-            if !soak.is_zero() {
-                let mut watching = match watching {
-                    Some(watching) => watching,
-                    None => Watching::open(run.cluster().await?, &record.inventory, settings, false).await?,
-                };
-                if let Err(diagnosis) = watching.until_settled(run).await {
-                    return Err(Stop::Fail(diagnosed(run, *diagnosis, &record).await));
+        run.through_outages(move |run| {
+            let (watching, record, settings) = (watching.take(), record.clone(), settings.clone());
+            async move {
+                if !soak.is_zero() {
+                    look_on(run, watching, &record, settings, soak).await?;
                 }
-                if let Err(diagnosis) = watching.soak(run, soak).await {
-                    return Err(Stop::Fail(diagnosed(run, *diagnosis, &record).await));
-                }
+                let objects = read_back(run, &record).await?;
+                Ok(VerifyRecord { objects, soaked: soak })
             }
-            let objects = read_back(run, &record).await?;
-            Ok(VerifyRecord { objects, soaked: soak })
-        }
+            .boxed()
+        })
         .boxed()
     })
     .await?;
@@ -58,6 +55,28 @@ pub async fn verify(run: &mut Run, settled: Settled) -> Result<Outcome, Stop> {
     }
     run.end_verified().await?;
     Ok(Outcome::Verified)
+}
+
+/// Watches the release for a while longer. Whoever takes the run up here waits for the release first.
+async fn look_on(
+    run: &mut Run,
+    watching: Option<Watching>,
+    record: &ApplyRecord,
+    settings: Settings,
+    soak: Duration,
+) -> Result<(), Stop> {
+    let mut watching = match watching {
+        Some(watching) => watching,
+        None => Watching::open(run.cluster().await?, &record.inventory, settings, false).await?,
+    };
+    let seen = match watching.until_settled(run).await {
+        Ok(()) => watching.soak(run, soak).await,
+        unsettled => unsettled,
+    };
+    match seen {
+        Ok(()) => Ok(()),
+        Err(diagnosis) => Err(Stop::Fail(diagnosed(run, *diagnosis, record).await)),
+    }
 }
 
 /// Every object of the release is there, is the very one that was applied, and carries our digest.

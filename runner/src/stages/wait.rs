@@ -39,15 +39,22 @@ pub struct Settled {
 pub async fn settle(run: &mut Run, applied: Applied) -> Result<Settled, Stop> {
     let settings = settings(run, applied.rendered.gated.policy(run)?, Stage::Apply);
     let seen = applied.record.clone();
-    run.step(Stage::Wait, Value::Null, move |run| watch(run, seen, settings).boxed()).await?;
+    run.step(Stage::Wait, Value::Null, move |run| {
+        run.through_outages(move |run| watch(run, seen.clone(), settings.clone()).boxed()).boxed()
+    })
+    .await?;
     let watching = run.watching.take();
     Ok(Settled { applied, watching })
 }
 
-/// How a release of this run is waited for: its time counts from when `since` first began.
+/// How a release of this run is waited for. What the cluster reports counts from when `since` began to write; the time that the policy gives
+/// counts from when it had written, because a cluster that did not answer in between made no progress either.
 pub fn settings(run: &Run, policy: &EnvironmentPolicy, since: Stage) -> Settings {
-    let began = run.attempts(since).next().map_or_else(|| run.engine.now(), |first| first.began_at);
-    let mut settings = Settings::new(began, policy.timeout.value);
+    let now = run.engine.now();
+    let began = run.attempts(since).next().map_or(now, |first| first.began_at);
+    let ended = run.attempts(since).next_back().and_then(|last| last.ended_at).unwrap_or(now);
+    let writing = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
+    let mut settings = Settings::new(began, policy.timeout.value + writing);
     settings.first_release = run.is_first_release();
     settings.patience =
         policy.services.iter().map(|(name, service)| (name.clone(), patience(&service.patience))).collect();

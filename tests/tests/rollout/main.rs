@@ -5,5 +5,6 @@ mod deploy;
 mod events;
 mod failures;
 mod gates;
+mod outage;
 mod rollback;
 mod shop;
