@@ -285,7 +285,7 @@ fn updated_where_clocks_differ(ahead: i64) -> Watch {
 fn what_a_slow_cluster_dates_before_the_start_is_not_old() {
     let mut watch = updated_where_clocks_differ(-60);
     watch.see(1, pod("new", NEW, -59, 0, waiting("ContainerCreating", "")));
-    watch.event(2, event(("Pod", "new"), "Failed", PULL, 1, -58)).check("image_missing");
+    watch.event(2, event(("Pod", "new"), "Failed", PULL, 1, -58)).check("image_not_found");
 }
 
 #[test]
