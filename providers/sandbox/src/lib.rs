@@ -3,8 +3,12 @@
 //! For trying windlass, and for tests, where no cluster is at hand. What a cluster holds is in memory and gone with the process. Nothing is
 //! run: pods are simulated. What the sandbox does not do is answered with an API error, never with a success that is none.
 
+mod cluster;
 pub mod controllers;
 mod kubelet;
+mod nodes;
 pub mod objects;
 
+pub use cluster::{Cluster, ClusterOptions};
 pub use kubelet::{Kubelet, LogError, LogRequest, LogText};
+pub use nodes::{Faults, Nodes, UnknownFault};

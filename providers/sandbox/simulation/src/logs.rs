@@ -3,69 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::Moment;
-use crate::pod::PodWorker;
-use crate::pods::{LivePod, Registry};
-
-/// What a container wrote in one run.
-#[derive(Debug)]
-pub struct Output {
-    pub text: String,
-    pub written: Timestamp,
-    pub is_over: bool,
-}
-
-impl PodWorker {
-    /// What a container wrote in its last run, or in the one before.
-    ///
-    /// # Errors
-    /// Why there is nothing, in the kubelet's words.
-    pub fn output(&self, container: &str, previous: bool, now: Moment) -> Result<Output, String> {
-        let pod = self.pod.metadata.name.as_deref().unwrap_or_default();
-        let Some(found) = self.containers.iter().find(|one| one.name() == container) else {
-            return Err(format!("container {container} is not valid for pod {pod}"));
-        };
-        let runs = found.runs_at(now);
-        // A container that is kept from restarting has its last run before it.
-        let is_waiting = found.waiting.is_some();
-        let run = match (runs, previous) {
-            ([.., before, _], true) => Some(before),
-            ([only], true) if is_waiting => Some(only),
-            ([.., last], false) => Some(last),
-            _ => None,
-        };
-        let Some(run) = run else {
-            return Err(match (previous, &found.waiting) {
-                (true, _) => {
-                    format!("previous terminated container \"{container}\" in pod \"{pod}\" not found")
-                }
-                (false, waiting) => {
-                    let reason = waiting.as_ref().map_or("ContainerCreating", |waiting| waiting.reason);
-                    format!(
-                        "container \"{container}\" in pod \"{pod}\" is waiting to start: {}",
-                        words(reason)
-                    )
-                }
-            });
-        };
-        let written = self.time(run.started.unwrap_or(run.created)).0;
-        Ok(Output { text: run.output.clone(), written, is_over: run.end_before(now).is_some() })
-    }
-}
-
-fn words(reason: &str) -> &str {
-    match reason {
-        "ErrImagePull" => "trying and failing to pull image",
-        "ImagePullBackOff" => "image can't be pulled",
-        other => other,
-    }
-}
+use crate::live::{LivePod, Registry};
+use crate::output::Wanted;
 
 /// Answers for ever.
 pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, registry: Registry) {
@@ -132,7 +76,7 @@ async fn tell_output(
         Err(message) => return refuse(connection, "400 Bad Request", &message).await,
     };
     connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n").await?;
-    connection.write_all(shown(&output, query).as_bytes()).await?;
+    connection.write_all(output.shown(wanted(query)).as_bytes()).await?;
     connection.flush().await?;
     let mut changes = pod.changes();
     let mut is_over = output.is_over;
@@ -142,15 +86,11 @@ async fn tell_output(
     Ok(())
 }
 
-fn shown(output: &Output, query: &BTreeMap<&str, &str>) -> String {
-    let lines: Vec<&str> = output.text.lines().collect();
-    let wanted = query.get("tailLines").and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
-    let stamp = match query.get("timestamps") {
-        Some(&"true") => format!("{} ", output.written),
-        _ => String::new(),
-    };
-    let last = lines.iter().skip(lines.len().saturating_sub(wanted));
-    let text: String = last.flat_map(|line| [&stamp, *line, "\n"]).collect();
-    let limit = query.get("limitBytes").and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
-    text.chars().take(limit).collect()
+fn wanted(query: &BTreeMap<&str, &str>) -> Wanted {
+    let number = |name: &str| query.get(name).and_then(|count| count.parse().ok());
+    Wanted {
+        timestamps: query.get("timestamps") == Some(&"true"),
+        lines: number("tailLines"),
+        bytes: number("limitBytes"),
+    }
 }

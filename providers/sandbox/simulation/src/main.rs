@@ -11,8 +11,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
-use windlass_simulation::pods::Registry;
-use windlass_simulation::{logs, nodes, pods, volumes};
+use windlass_simulation::{Registry, logs, node, nodes, pods, volumes};
 
 /// Simulates nodes: their pods start, fail and stop as a real kubelet reports it, and run nothing.
 #[derive(Debug, Parser)]
@@ -42,7 +41,7 @@ async fn main() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
 
-    let names = nodes::names(arguments.nodes);
+    let names = node::names(arguments.nodes);
     for name in &names {
         nodes::register(&client, name, port).await.with_context(|| format!("registering `{name}`"))?;
     }

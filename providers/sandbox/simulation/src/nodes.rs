@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::node;
 
 /// How often a node renews its lease; the control plane gives it up after 50 s without.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// The names of so many nodes.
-pub fn names(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("node-{number}")).collect()
-}
 
 /// Makes the node and tells that it is ready; its kubelet answers on `port` of loopback.
 ///
@@ -24,53 +21,14 @@ pub fn names(count: usize) -> Vec<String> {
 /// When the API server refuses.
 pub async fn register(client: &Client, name: &str, port: u16) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
-    let labels = json!({
-        "kubernetes.io/hostname": name,
-        "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
-        "topology.kubernetes.io/region": "eu-central",
-        "topology.kubernetes.io/zone": "fsn1",
-        "testbed.simulated": "true",
-    });
-    let node = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } });
-    let node: Node = serde_json::from_value(node).map_err(kube::Error::SerdeError)?;
+    let object = node::object(name, port);
+    let node: Node = serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
     if nodes.get_opt(name).await?.is_none() {
         nodes.create(&PostParams::default(), &node).await?;
     }
-    let status = json!({ "status": status(port) });
+    let status = json!({ "status": object["status"] });
     nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
     Ok(())
-}
-
-fn status(port: u16) -> Value {
-    let now = Timestamp::now();
-    let condition = |kind: &str, status: &str, reason: &str| {
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": "",
-            "lastHeartbeatTime": now, "lastTransitionTime": now,
-        })
-    };
-    let resources = json!({ "cpu": "8", "memory": "32Gi", "pods": "110", "ephemeral-storage": "160Gi" });
-    json!({
-        "allocatable": resources,
-        "capacity": resources,
-        "addresses": [
-            { "type": "InternalIP", "address": "127.0.0.1" },
-            { "type": "Hostname", "address": "127.0.0.1" },
-        ],
-        "conditions": [
-            condition("Ready", "True", "KubeletReady"),
-            condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
-            condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
-            condition("PIDPressure", "False", "KubeletHasSufficientPID"),
-        ],
-        "daemonEndpoints": { "kubeletEndpoint": { "Port": port } },
-        "nodeInfo": {
-            "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "simulated://1", "kernelVersion": "simulated",
-            "kubeProxyVersion": "", "kubeletVersion": "v1.34.4", "machineID": "", "operatingSystem": "linux",
-            "osImage": "simulated", "systemUUID": "",
-        },
-    })
 }
 
 /// Renews the leases of the nodes for ever.

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
-use k8s_openapi::jiff::Timestamp;
 
 use crate::Moment;
 use crate::agenda::Agenda;

@@ -1,88 +1,23 @@
 //! Gives every pod that is bound to a simulated node a worker, and tells the API server what the workers say.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Secret};
-use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::mpsc;
 
-use crate::Moment;
 use crate::facts::{Facts, ObjectKind, references};
-use crate::pod::{Effect, Occurrence, PodWorker};
-use crate::recorder::Recorder;
-
-/// The pods that live on simulated nodes now, by namespace and name.
-#[derive(Clone, Debug, Default)]
-pub struct Registry {
-    pods: Arc<Mutex<LivePods>>,
-}
-
-type LivePods = HashMap<(String, String), Arc<LivePod>>;
-
-/// A pod with its worker and the time it lives in.
-#[derive(Debug)]
-pub struct LivePod {
-    worker: Mutex<PodWorker>,
-    began: Instant,
-    speed: f64,
-    changes: watch::Sender<()>,
-}
-
-impl Registry {
-    pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<Arc<LivePod>> {
-        self.locked().get(&(namespace.to_owned(), name.to_owned())).cloned()
-    }
-
-    fn locked(&self) -> MutexGuard<'_, LivePods> {
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, pod: &Pod, live: Arc<LivePod>) {
-        self.locked().insert(key(pod), live);
-    }
-
-    /// Forgets a pod, unless another has taken its name.
-    fn remove(&self, pod: &Pod, live: &Arc<LivePod>) {
-        let mut pods = self.locked();
-        if pods.get(&key(pod)).is_some_and(|found| Arc::ptr_eq(found, live)) {
-            pods.remove(&key(pod));
-        }
-    }
-}
-
-fn key(pod: &Pod) -> (String, String) {
-    (pod.namespace().unwrap_or_default(), pod.name_any())
-}
-
-impl LivePod {
-    fn new(pod: Pod, ip: String) -> Self {
-        let worker = PodWorker::new(pod, Timestamp::now(), ip);
-        let speed = worker.speed();
-        Self { worker: Mutex::new(worker), began: Instant::now(), speed, changes: watch::Sender::new(()) }
-    }
-
-    pub(crate) fn with_worker<T>(&self, look: impl FnOnce(&mut PodWorker, Moment) -> T) -> T {
-        let now = self.began.elapsed().mul_f64(self.speed);
-        look(&mut self.worker.lock().unwrap_or_else(PoisonError::into_inner), now)
-    }
-
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
-    }
-
-    fn instant(&self, moment: Moment) -> Instant {
-        self.began + moment.div_f64(self.speed)
-    }
-}
+use crate::live::{LivePod, Registry, address};
+use crate::pod::{Effect, Occurrence};
+use crate::recorder::{Record, Recorder};
 
 /// Works on the pods of these nodes until the watch ends for good.
 ///
@@ -123,12 +58,6 @@ pub async fn simulate(
     Ok(())
 }
 
-/// Addresses of pods, counted through 10.64.0.0/10, which nothing on the machine routes.
-fn address(number: u32) -> String {
-    let number = (number % 0x003f_ff00) + 1;
-    format!("10.{}.{}.{}", 64 + (number >> 16), (number >> 8) & 0xff, number & 0xff)
-}
-
 /// The life of one pod, from its binding to its removal.
 async fn live(
     client: Client,
@@ -141,7 +70,8 @@ async fn live(
     registry.add(&pod, live.clone());
     let (events, occurrences) = mpsc::unbounded_channel();
     // Like a kubelet, it does not wait for its events to be written.
-    tokio::spawn(record(client.clone(), Recorder::new(pod.clone()), occurrences));
+    let namespace = pod.namespace().unwrap_or_default();
+    tokio::spawn(record(client.clone(), namespace, Recorder::new(pod.clone()), occurrences));
     loop {
         let facts = facts(&client, &pod).await;
         let (effects, next) = live.with_worker(|worker, now| (worker.wake(now, &facts), worker.next()));
@@ -150,7 +80,7 @@ async fn live(
                 tracing::debug!(pod = pod.name_any(), %error, "telling the API server");
             }
         }
-        live.changes.send_replace(());
+        live.changed();
         let pause = async {
             match next {
                 Some(moment) => tokio::time::sleep_until(live.instant(moment)).await,
@@ -166,20 +96,35 @@ async fn live(
         }
     }
     registry.remove(&pod, &live);
-    live.changes.send_replace(());
+    live.changed();
 }
 
 async fn record(
     client: Client,
+    namespace: String,
     mut recorder: Recorder,
     mut occurrences: mpsc::UnboundedReceiver<Occurrence>,
 ) {
     while let Some(occurrence) = occurrences.recv().await {
         // The namespace may be on its way out; a kubelet drops such events as well.
-        if let Err(error) = recorder.tell(&client, occurrence).await {
+        if let Err(error) =
+            write_event(&client, &namespace, recorder.record(occurrence, Timestamp::now())).await
+        {
             tracing::debug!(%error, "writing an event");
         }
     }
+}
+
+async fn write_event(client: &Client, namespace: &str, record: Record) -> kube::Result<()> {
+    let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(client.clone(), namespace);
+    match record {
+        Record::First(event) => drop(events.create(&PostParams::default(), &event).await?),
+        Record::Again { name, count, last } => {
+            let patch = json!({ "count": count, "lastTimestamp": last });
+            events.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tell(

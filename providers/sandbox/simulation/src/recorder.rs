@@ -1,62 +1,68 @@
-//! Writes the events of a pod, repeated ones with a count as the kubelet does.
+//! The events of a pod, repeated ones with a count as the kubelet writes them.
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt};
-use serde_json::json;
 
 use crate::pod::{Occurrence, Severity};
 
+/// What is to be written of an occurrence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// It is new.
+    First(Box<Event>),
+    /// The event of this name has occurred so many times now.
+    Again { name: String, count: i32, last: Time },
+}
+
+/// Remembers what was written of a pod.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     pod: Pod,
     written: HashMap<Occurrence, (String, i32)>,
 }
 
 impl Recorder {
-    pub(crate) fn new(pod: Pod) -> Self {
+    pub fn new(pod: Pod) -> Self {
         Self { pod, written: HashMap::new() }
     }
 
-    pub(crate) async fn tell(&mut self, client: &Client, occurrence: Occurrence) -> kube::Result<()> {
-        let events: Api<Event> = Api::namespaced(client.clone(), &self.pod.namespace().unwrap_or_default());
-        let now = Time(whole_seconds(Timestamp::now()));
+    /// What to write of an occurrence now.
+    pub fn record(&mut self, occurrence: Occurrence, now: Timestamp) -> Record {
+        let last = Time(now);
         if let Some((name, count)) = self.written.get_mut(&occurrence) {
             *count += 1;
-            let patch = json!({ "count": count, "lastTimestamp": now });
-            events.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-            return Ok(());
+            return Record::Again { name: name.clone(), count: *count, last };
         }
-        let event = self.event(&occurrence, now);
-        let name = event.name_any();
-        events.create(&PostParams::default(), &event).await?;
+        let name =
+            format!("{}.{:x}", self.pod.metadata.name.as_deref().unwrap_or_default(), now.as_nanosecond());
+        let event = self.event(&occurrence, name.clone(), last);
         self.written.insert(occurrence, (name, 1));
-        Ok(())
+        Record::First(Box::new(event))
     }
 
-    fn event(&self, occurrence: &Occurrence, now: Time) -> Event {
+    fn event(&self, occurrence: &Occurrence, name: String, now: Time) -> Event {
         let node = self.pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
         let severity = match occurrence.severity {
             Severity::Normal => "Normal",
             Severity::Warning => "Warning",
         };
+        let metadata = &self.pod.metadata;
         Event {
             metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", self.pod.name_any(), Timestamp::now().as_nanosecond())),
-                namespace: self.pod.namespace(),
+                name: Some(name),
+                namespace: metadata.namespace.clone(),
                 ..ObjectMeta::default()
             },
             involved_object: ObjectReference {
                 api_version: Some("v1".to_owned()),
                 kind: Some("Pod".to_owned()),
-                namespace: self.pod.namespace(),
-                name: Some(self.pod.name_any()),
-                uid: self.pod.uid(),
-                resource_version: self.pod.resource_version(),
+                namespace: metadata.namespace.clone(),
+                name: metadata.name.clone(),
+                uid: metadata.uid.clone(),
+                resource_version: metadata.resource_version.clone(),
                 field_path: occurrence.field_path.clone(),
             },
             type_: Some(severity.to_owned()),
@@ -71,8 +77,4 @@ impl Recorder {
             ..Event::default()
         }
     }
-}
-
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

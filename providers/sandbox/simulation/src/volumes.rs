@@ -1,36 +1,22 @@
-//! Provisions persistent volumes for the storage classes that clusters of the real world have.
+//! Provisions persistent volumes for claims, as folders of a bed.
 //!
-//! Both classes wait for the first pod, as the real ones do; a volume belongs to one claim from the moment it is made,
-//! so that no other test takes it. A volume is a folder under the bed's own; on a real node a container may write to it.
+//! On a real node a container may write to such a folder.
 
 use std::path::PathBuf;
 
 use futures::{StreamExt, pin_mut};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
-use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event as Change};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-/// A storage class of the bed.
-struct Class {
-    name: &'static str,
-    provisioner: &'static str,
-    is_default: bool,
-    can_grow: bool,
-}
-
-const CLASSES: [Class; 2] = [
-    Class { name: "hcloud-volumes", provisioner: "csi.hetzner.cloud", is_default: true, can_grow: true },
-    Class { name: "local-path", provisioner: "rancher.io/local-path", is_default: false, can_grow: false },
-];
+use crate::storage::{self, PROVISIONED_BY, Place, SELECTED_NODE};
 
 const MANAGER: &str = "testbed-volumes";
-const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// Makes the storage classes.
 ///
@@ -38,15 +24,9 @@ const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// When the API server refuses.
 pub async fn declare_classes(client: &Client) -> kube::Result<()> {
     let classes: Api<StorageClass> = Api::all(client.clone());
-    for class in &CLASSES {
-        let is_default = class.is_default.to_string();
-        let object = json!({
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": { "name": class.name, "annotations": { "storageclass.kubernetes.io/is-default-class": is_default } },
-            "provisioner": class.provisioner, "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
-            "allowVolumeExpansion": class.can_grow,
-        });
-        classes.patch(class.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await?;
+    for class in storage::classes() {
+        let name = class["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        classes.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(class)).await?;
     }
     Ok(())
 }
@@ -66,9 +46,10 @@ async fn serve_claims(client: Client, folder: PathBuf) {
         let is_pending =
             claim.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
         let Some(node) = claim.annotations().get(SELECTED_NODE).filter(|_| is_pending) else { continue };
-        let made = match claim.annotations().get("testbed/fault") {
-            Some(_) => refuse(&client, &claim).await,
-            None => make_volume(&client, &folder, &claim, node).await,
+        let made = if storage::is_refused(&claim) {
+            refuse(&client, &claim).await
+        } else {
+            make_volume(&client, &folder, &claim, node).await
         };
         if let Err(error) = made {
             tracing::warn!(claim = claim.name_any(), error, "provisioning");
@@ -89,10 +70,7 @@ async fn refuse(client: &Client, claim: &PersistentVolumeClaim) -> Result<(), St
         },
         "type": "Warning", "reason": "ProvisioningFailed", "count": 1, "firstTimestamp": now, "lastTimestamp": now,
         "source": { "component": MANAGER }, "reportingComponent": MANAGER, "reportingInstance": MANAGER,
-        "message": format!(
-            "failed to provision volume with StorageClass \"{class}\": rpc error: code = ResourceExhausted desc = \
-             failed to create volume: volume size limit reached"
-        ),
+        "message": storage::refusal(class),
     });
     let events: Api<Event> = Api::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
     let name = format!("{}.refused", claim.name_any());
@@ -111,58 +89,23 @@ async fn make_volume(
     let Some(class) = classes.get_opt(&class).await.map_err(|error| error.to_string())? else {
         return Ok(());
     };
-    if !CLASSES.iter().any(|ours| ours.provisioner == class.provisioner) {
+    if !storage::is_provisioned_here(&class.provisioner) {
         return Ok(());
     }
-    let name = format!("pvc-{}", claim.uid().unwrap_or_default());
+    let name = storage::volume_name(claim);
     let path = folder.join(&name);
     std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
     let nodes: Api<Node> = Api::all(client.clone());
     let is_simulated =
         nodes.get(node).await.map_err(|error| error.to_string())?.labels().contains_key("testbed.simulated");
-    let volume = volume(claim, &class, &name, &path.to_string_lossy(), node, is_simulated);
+    let place = if is_simulated { Place::Anywhere } else { Place::Node(node) };
+    let volume = storage::volume(claim, &class, &path.to_string_lossy(), place);
     let volumes: Api<PersistentVolume> = Api::all(client.clone());
     volumes
         .patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(volume))
         .await
         .map_err(|error| error.to_string())?;
     Ok(())
-}
-
-fn volume(
-    claim: &PersistentVolumeClaim,
-    class: &StorageClass,
-    name: &str,
-    path: &str,
-    node: &str,
-    is_simulated: bool,
-) -> serde_json::Value {
-    let spec = claim.spec.clone().unwrap_or_default();
-    let size =
-        spec.resources.and_then(|resources| resources.requests).and_then(|mut sizes| sizes.remove("storage"));
-    let mut volume = json!({
-        "apiVersion": "v1", "kind": "PersistentVolume",
-        "metadata": { "name": name, "annotations": { PROVISIONED_BY: class.provisioner } },
-        "spec": {
-            "accessModes": spec.access_modes, "capacity": { "storage": size }, "volumeMode": "Filesystem",
-            "storageClassName": class.name_any(), "persistentVolumeReclaimPolicy": class.reclaim_policy,
-            "claimRef": {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-                "namespace": claim.namespace(), "name": claim.name_any(), "uid": claim.uid(),
-            },
-        },
-    });
-    if is_simulated {
-        // Not bound to a node, as a network volume is not.
-        volume["spec"]["hostPath"] = json!({ "path": path });
-    } else {
-        // Of the kinds that are a folder, only this one is given to the group that `fsGroup` names.
-        let term = json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": [node] });
-        volume["spec"]["local"] = json!({ "path": path });
-        volume["spec"]["nodeAffinity"] =
-            json!({ "required": { "nodeSelectorTerms": [{ "matchExpressions": [term] }] } });
-    }
-    volume
 }
 
 async fn remove_released(client: Client, folder: PathBuf) {
@@ -174,7 +117,7 @@ async fn remove_released(client: Client, folder: PathBuf) {
         let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
         let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
         let is_ours = volume.annotations().get(PROVISIONED_BY);
-        let is_ours = is_ours.is_some_and(|by| CLASSES.iter().any(|class| class.provisioner == by));
+        let is_ours = is_ours.is_some_and(|by| storage::is_provisioned_here(by));
         if !is_ours || phase != Some("Released") || policy != Some("Delete") {
             continue;
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
-use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use windlass_simulation::{Effect, Facts, PodWorker};
 

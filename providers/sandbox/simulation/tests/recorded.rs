@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use windlass_simulation::recording::{Recording, SCENES, Scene, Story};
 use windlass_simulation::{Effect, Facts, ObjectKind, Occurrence, PodWorker};
 

@@ -13,10 +13,11 @@ mod deployment;
 mod endpoints;
 mod garbage;
 mod job;
-mod merge;
+pub(crate) mod merge;
 mod namespaces;
 mod ownership;
 mod pods;
+mod provisioner;
 mod quantity;
 mod replica_set;
 mod scheduler;
@@ -41,6 +42,7 @@ static CONTROLLERS: &[&dyn Controller] = &[
     &job::Jobs,
     &scheduler::Scheduler,
     &volume_claims::VolumeClaims,
+    &provisioner::Provisioner,
     &endpoints::ServiceEndpoints,
     &namespaces::Namespaces,
     &garbage::Garbage,
