@@ -32,7 +32,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every exit, with its code, name and meaning: the table of `windlass help exit-codes`.
+    /// Every exit, with its code, name and meaning: the table of `windlass help-exit-codes`.
     pub const TABLE: [(Self, u8, &'static str, &'static str); 11] = [
         (Self::Ok, 0, "ok", "did what was asked"),
         (Self::Error, 1, "error", "could not do it: cluster unreachable, object refused, internal error"),

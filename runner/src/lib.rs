@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod exit;
+pub mod explain;
 pub mod intake;
 pub mod journal;
 pub mod lints;

@@ -70,7 +70,7 @@ impl Printer {
             return;
         }
         let (bad, hint) = (style::BAD, style::HINT);
-        self.say(&format!("{bad}error{bad:#}: {}", cause.text));
+        self.say(&format!("{bad}error[{}]{bad:#}: {}", cause.code, cause.text));
         if !cause.hints.is_empty() {
             self.say("");
         }

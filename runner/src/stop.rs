@@ -151,13 +151,13 @@ impl Cause {
 
 impl From<StoreError> for Cause {
     fn from(error: StoreError) -> Self {
-        Self::new("store", chain(&error))
+        Cause::new("store", chain(&error))
     }
 }
 
 impl From<ConfigError> for Cause {
     fn from(error: ConfigError) -> Self {
-        let mut cause = Self::new("config_invalid", chain(&error));
+        let mut cause = Cause::new("config_invalid", chain(&error));
         cause.hints.extend(error.hint());
         cause
     }
@@ -165,13 +165,13 @@ impl From<ConfigError> for Cause {
 
 impl From<QueueError> for Cause {
     fn from(error: QueueError) -> Self {
-        Self::new("queue", chain(&error))
+        Cause::new("queue", chain(&error))
     }
 }
 
 impl From<std::io::Error> for Cause {
     fn from(error: std::io::Error) -> Self {
-        Self::new("io", chain(&error))
+        Cause::new("io", chain(&error))
     }
 }
 
@@ -226,7 +226,6 @@ pub fn exit_of(code: &str) -> Exit {
         | "event_invalid"
         | "file_unreadable"
         | "source_unusable"
-        | "revision_unknown"
         | "policy_missing"
         | "policy_invalid"
         | "environment_unknown"

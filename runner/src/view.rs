@@ -255,6 +255,9 @@ impl RunView {
         if let Some(reason) = &self.reason {
             block("because", &reason.text);
         }
+        if let Some(word) = self.word_to_explain() {
+            block("more", &format!("windlass explain {word}"));
+        }
         for approval in &self.approvals {
             let why = approval.reason.as_deref().map(dash).unwrap_or_default();
             block(
@@ -268,6 +271,20 @@ impl RunView {
                 .to_lowercase(),
             );
         }
+    }
+
+    /// The word of what went wrong or is waited for, unless the text names its page itself.
+    fn word_to_explain(&self) -> Option<&str> {
+        let (code, text) = match (&self.held, &self.reason, self.outcome()) {
+            (Some(held), _, _) => (&held.code, &held.text),
+            (
+                _,
+                Some(reason),
+                Some(Outcome::Refused | Outcome::Failed | Outcome::Stuck | Outcome::RolledBack),
+            ) => (&reason.code, &reason.text),
+            _ => return None,
+        };
+        (!text.contains("windlass explain")).then_some(code)
     }
 
     fn stages_in_words(&self) -> String {

@@ -137,7 +137,7 @@ async fn carry_claimed(engine: Arc<Engine>, claim: Claim) -> Result<(), StoreErr
         return end_poisoned(&mut run).await;
     }
     if run.has_expired() {
-        let cause = Cause::new("expired", "nobody let it go on within thirty days");
+        let cause = Cause::new("held_too_long", "nobody let it go on within thirty days");
         return run.end(Outcome::Cancelled, cause).await;
     }
     let heartbeat = run.heartbeat();

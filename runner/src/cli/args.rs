@@ -83,7 +83,7 @@ pub enum Command {
     Serve(Serve),
     /// Print the JSON Schema of an event type
     Schema(Schema),
-    /// Explain a cause of failure or a lint
+    /// Explain an error, a hold, a cause of a failed rollout or a lint
     Explain(Explain),
     /// Print every key of the configuration with its default and meaning
     Config,
@@ -310,11 +310,11 @@ pub struct Serve {
     pub until_idle: bool,
 }
 
-/// Example: windlass explain WL0511
+/// Example: windlass explain secret_missing
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The cause's code or word, or the lint's name
-    pub name: String,
+    /// The word beside `error`, a number such as WL0511, or a lint [default: list them]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use windlass_core::diagnosis::{Allowance, Cause as FailureCause, Patience};
 use windlass_core::event::{EventType, schema};
 use windlass_core::policy::gate::Decision;
 use windlass_core::run::Trigger;
@@ -45,38 +44,21 @@ pub(super) fn check(context: &Context, args: &Check) -> Result<Exit, Cause> {
     Ok(if report.has_errors() { Exit::Usage } else { Exit::Ok })
 }
 
-/// `windlass explain`: the page of a lint, or what a cause of failure means and how long it is borne.
+/// `windlass explain`: the page of an error, a hold, a cause of a failed rollout or a lint; without a name, what there is.
 pub(super) fn explain(context: &Context, args: &Explain) -> Result<Exit, Cause> {
-    if let Some(page) = lints::explain(&args.name) {
-        context.printer.data(page)?;
+    let Some(name) = &args.name else {
+        context.printer.data(&crate::explain::index())?;
         return Ok(Exit::Ok);
-    }
-    let cause = FailureCause::ALL.iter().find(|cause| cause.code() == args.name || cause.word() == args.name);
-    let cause = cause.ok_or_else(|| {
-        let names: Vec<_> = lints::LINTS.iter().map(|lint| lint.name).collect();
-        Cause::new("usage", format!("nothing is called `{}`", args.name))
-            .with_hint(format!("a cause by its code, such as WL0501, or a lint: {}", names.join(", ")))
+    };
+    let page = crate::explain::page(name).ok_or_else(|| {
+        let hint = match crate::explain::nearest(name) {
+            Some(nearest) => format!("did you mean `windlass explain {nearest}`?"),
+            None => "see what there is: `windlass explain`".to_owned(),
+        };
+        Cause::new("usage", format!("nothing is called `{name}`")).with_hint(hint)
     })?;
-    let (update, first) = (Patience::new(false).allowance(*cause), Patience::new(true).allowance(*cause));
-    context.printer.data(&format!(
-        "{} {}: {}\n\nGiven up on: {}; on a first release: {}.\nTo change that for a service: `patience: {{{}: 30s}}` in deploy-control.yaml",
-        cause.code(),
-        cause.word(),
-        cause.headline(),
-        in_words(update),
-        in_words(first),
-        cause.word(),
-    ))?;
+    context.printer.data(&page)?;
     Ok(Exit::Ok)
-}
-
-fn in_words(allowance: Allowance) -> String {
-    match allowance {
-        Allowance::AtOnce => "at once".to_owned(),
-        Allowance::For(duration) => format!("after {} s", duration.as_secs()),
-        Allowance::Times(times) => format!("at the {times}. time in one container"),
-        Allowance::Deadline => "when the time of the object or of the run is over".to_owned(),
-    }
 }
 
 /// `windlass render`: of a directory as it is, or of an environment at a commit.
