@@ -7,6 +7,7 @@ pub mod affected;
 pub mod builder;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod exit;
 pub mod explain;

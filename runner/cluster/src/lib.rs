@@ -4,6 +4,7 @@
 //! ability to it. Errors say which request about which object failed and of which [kind](windlass_core::failure::ClusterFailure) the
 //! failure is, decided from what the answer says as data.
 
+mod access;
 mod adopt;
 mod advice;
 mod apply;
@@ -25,6 +26,7 @@ mod status;
 mod transport;
 mod watch;
 
+pub use access::Right;
 pub use apply::{AppliedObject, ApplyHook, ApplyStopped, NoHook, Wrote};
 pub use connection::Cluster;
 pub use delete::{DataDeletion, Deleted, Deletion, Propagation, holds_data};

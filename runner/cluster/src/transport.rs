@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// The API server's `Warning` headers (RFC 7234 5.5, code 299): deprecated versions, Pod Security, duplicate names.
     pub(crate) warnings: Vec<String>,
+    /// When the server wrote the answer, in its own words.
+    pub(crate) date: Option<String>,
 }
 
 /// What a failed try leaves behind: the `Status` where the server answered.
@@ -150,6 +152,11 @@ impl Transport {
         })
     }
 
+    /// The server's address, for messages.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     pub(crate) fn until(&self, deadline: Instant) -> Transport {
         Transport { deadline: Some(deadline), ..self.clone() }
     }
@@ -210,7 +217,8 @@ impl Transport {
             .and_then(|answer| answer)
             .map_err(Failed::Other)?;
         if parts.status.is_success() {
-            return Ok(Answer { body, warnings: warnings(&parts.headers) });
+            let date = parts.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+            return Ok(Answer { body, warnings: warnings(&parts.headers), date: date.map(str::to_owned) });
         }
         Err(Failed::Status(
             Status::read(parts.status.as_u16(), &body).with_retry_after(retry_after(&parts.headers)),

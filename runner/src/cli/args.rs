@@ -50,6 +50,8 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check this machine, the repository, every cluster and every secret, each failure with what mends it
+    Doctor(Doctor),
     /// Check the policy and every overlay; contacts nothing
     Check(Check),
     /// Print the objects of an overlay as they would be applied, secrets as placeholders
@@ -97,6 +99,17 @@ pub struct Check {
     /// Check a commit, branch or tag instead of the files as they are
     #[arg(long, value_name = "COMMIT")]
     pub at: Option<String>,
+}
+
+/// Example: windlass doctor -e dev
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Only this environment [default: all of the policy]
+    #[arg(short, long)]
+    pub env: Option<EnvironmentName>,
+    /// Exit with 1 for what should be looked at, too
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Example: windlass render infra/k8s/hetzner/dev
@@ -310,7 +323,7 @@ pub struct Serve {
     pub until_idle: bool,
 }
 
-/// Example: windlass explain secret_missing
+/// Example: windlass explain immutable
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The word beside `error`, a number such as WL0511, or a lint [default: list them]

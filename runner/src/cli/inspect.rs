@@ -8,8 +8,9 @@ use windlass_core::policy::gate::Decision;
 use windlass_core::run::Trigger;
 use windlass_kustomize::{Directory, LoadRestrictor, Options, Reorder};
 
-use super::args::{Check, CheckGate, Explain, Plan, Render, Schema};
+use super::args::{Check, CheckGate, Doctor, Explain, Plan, Render, Schema};
 use super::command::Context;
+use crate::doctor::Verdict;
 use crate::engine::{render_cause, source_cause};
 use crate::exit::Exit;
 use crate::lints::{self, Repository};
@@ -42,6 +43,22 @@ pub(super) fn check(context: &Context, args: &Check) -> Result<Exit, Cause> {
     let report = lints::check(&repository);
     context.printer.answer(&report, || report.to_text())?;
     Ok(if report.has_errors() { Exit::Usage } else { Exit::Ok })
+}
+
+/// `windlass doctor`.
+pub(super) async fn doctor(context: &Context, args: &Doctor) -> Result<Exit, Cause> {
+    let engine = context.engine().await?;
+    if let Some(environment) = &args.env {
+        let commit = engine.source.resolve(None).map_err(|error| source_cause(&error))?;
+        let control = engine.control(&commit)?;
+        if !control.environments.contains_key(environment) {
+            return Err(unknown_environment(&control, environment.as_str()));
+        }
+    }
+    let report = crate::doctor::examine(&engine, args.env.as_ref()).await;
+    context.printer.answer(&report, || report.to_text())?;
+    let tolerated = if args.strict { Verdict::Ok } else { Verdict::Warning };
+    Ok(if report.worst() <= tolerated { Exit::Ok } else { Exit::Error })
 }
 
 /// `windlass explain`: the page of an error, a hold, a cause of a failed rollout or a lint; without a name, what there is.

@@ -37,6 +37,7 @@ pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
     match command {
+        Command::Doctor(args) => inspect::doctor(context, &args).await,
         Command::Check(args) => inspect::check(context, &args),
         Command::Explain(args) => inspect::explain(context, &args),
         Command::Render(args) => inspect::render(context, args).await,

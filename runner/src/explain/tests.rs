@@ -48,7 +48,7 @@ fn words_in_code() -> BTreeSet<String> {
                 words.extend(word.map(str::to_owned));
             }
         }
-        for after in text.split("code: \"").skip(1) {
+        for after in text.split("Cause { code: \"").skip(1) {
             words.extend(after.split('"').next().map(str::to_owned));
         }
     }

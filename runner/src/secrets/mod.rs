@@ -15,7 +15,7 @@ mod value;
 pub use self::config::SecretsConfig;
 pub use self::error::{SealProblem, SealRefused, SecretKey};
 pub use self::redact::Redactor;
-pub use self::seal::{Sealed, SealedValue, seal};
+pub use self::seal::{Sealed, SealedValue, places, seal};
 pub use self::sources::SecretSources;
 pub use self::stamp::{DIGEST_ANNOTATION, SECRETS_ANNOTATION};
 pub use self::value::{DigestKey, SecretValue};

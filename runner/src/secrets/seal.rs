@@ -22,6 +22,27 @@ pub struct Sealed {
     digests: Vec<SealedValue>,
 }
 
+/// Where each placeholder's value would come from: the key with the source that has it, or what is wrong. No value leaves this function.
+pub fn places(
+    objects: &[Value],
+    sources: &SecretSources,
+    placeholder: &str,
+) -> Vec<Result<(SecretKey, String), SealRefused>> {
+    let placeholder = Placeholder::new(placeholder);
+    let mut filling =
+        Filling { sources, placeholder: &placeholder, filled: Vec::new(), problems: Vec::new() };
+    let mut objects = Objects(objects.to_vec());
+    for object in &mut objects.0 {
+        filling.find_leftovers(object);
+        if is_secret(object) {
+            filling.fill(object);
+        }
+    }
+    let found = filling.filled.into_iter().map(|filled| Ok((filled.at, filled.place)));
+    let refused = |problem| Err(SealRefused { problems: vec![problem] });
+    found.chain(filling.problems.into_iter().map(refused)).collect()
+}
+
 /// What may be told of a value that was filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SealedValue {
@@ -93,13 +114,13 @@ pub fn seal(
     let mut contents = Contents::new();
     for object in objects.0.iter().filter(|object| is_secret(object)) {
         contents.add(object, |namespace, name| {
-            filled.iter().any(|(at, _)| at.namespace.as_deref() == namespace && at.secret == name)
+            filled.iter().any(|Filled { at, .. }| at.namespace.as_deref() == namespace && at.secret == name)
         });
     }
     stamp::stamp(&mut objects.0, &contents, key);
-    let distinct: BTreeSet<_> = filled.iter().map(|(_, value)| value.expose()).collect();
+    let distinct: BTreeSet<_> = filled.iter().map(|filled| filled.value.expose()).collect();
     let values = distinct.into_iter().map(SecretValue::new).collect();
-    let digests = filled.iter().map(|(at, value)| digest(at, value, key)).collect();
+    let digests = filled.iter().map(|filled| digest(&filled.at, &filled.value, key)).collect();
     Ok(Sealed { objects: SecretBox::new(Box::new(objects)), values, digests })
 }
 
@@ -165,8 +186,16 @@ const FIELDS: [&str; 2] = ["data", "stringData"];
 struct Filling<'a> {
     sources: &'a SecretSources,
     placeholder: &'a Placeholder,
-    filled: Vec<(SecretKey, SecretValue)>,
+    filled: Vec<Filled>,
     problems: Vec<SealProblem>,
+}
+
+/// A value that was found.
+struct Filled {
+    at: SecretKey,
+    value: SecretValue,
+    /// The source that has it.
+    place: String,
 }
 
 impl Filling<'_> {
@@ -178,9 +207,9 @@ impl Filling<'_> {
             let Some(entries) = secret.get_mut(field).and_then(Value::as_object_mut) else { continue };
             for (key, slot) in entries.iter_mut().filter(|(_, value)| self.placeholder.is(field, value)) {
                 match self.value(at(key), field) {
-                    Ok((value, text)) => {
+                    Ok((filled, text)) => {
                         *slot = Value::String(text);
-                        self.filled.push((at(key), value));
+                        self.filled.push(filled);
                     }
                     Err(problem) => self.problems.push(problem),
                 }
@@ -189,7 +218,7 @@ impl Filling<'_> {
     }
 
     /// The value for a place, and the text that goes there.
-    fn value(&self, at: SecretKey, field: &str) -> Result<(SecretValue, String), SealProblem> {
+    fn value(&self, at: SecretKey, field: &str) -> Result<(Filled, String), SealProblem> {
         if !is_legal_key(&at.key) {
             return Err(SealProblem::IllegalKey { at });
         }
@@ -206,11 +235,12 @@ impl Filling<'_> {
         if value.expose() == self.placeholder.plain.as_bytes() {
             return Err(SealProblem::Unreplaced { at, place });
         }
-        match (field, std::str::from_utf8(value.expose())) {
-            ("data", _) => Ok((value.clone(), STANDARD.encode(value.expose()))),
-            (_, Ok(text)) => Ok((value.clone(), text.to_owned())),
-            (_, Err(_)) => Err(SealProblem::NotText { at, place }),
-        }
+        let text = match (field, std::str::from_utf8(value.expose())) {
+            ("data", _) => STANDARD.encode(value.expose()),
+            (_, Ok(text)) => text.to_owned(),
+            (_, Err(_)) => return Err(SealProblem::NotText { at, place }),
+        };
+        Ok((Filled { at, value, place }, text))
     }
 
     /// Placeholders that are no whole value of a Secret.

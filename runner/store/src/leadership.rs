@@ -33,6 +33,16 @@ impl Leadership {
 }
 
 impl Store {
+    /// Whether a process works here now. The lock is tried and let go of at once, shared, so that whoever wants to lead meets nobody.
+    pub fn is_led(&self) -> Result<bool, StoreError> {
+        let path = self.dir().join("worker.lock");
+        match lock_file(&path)?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(file_error("lock", &path)(error)),
+        }
+    }
+
     /// Becomes the process that works, or answers none while another is.
     ///
     /// Whoever gets the lock knows that every earlier holder is gone, so their claims and leases are void at once, without waiting for
@@ -71,8 +81,10 @@ mod tests {
         let first = store.try_lead(at(0)).await.unwrap().unwrap();
         assert!(other.try_lead(at(0)).await.unwrap().is_none());
         assert!(store.try_lead(at(0)).await.unwrap().is_none());
+        assert!(other.is_led().unwrap());
         let boot = first.boot().to_owned();
         drop(first);
+        assert!(!other.is_led().unwrap());
         let second = other.try_lead(at(1)).await.unwrap().unwrap();
         assert_ne!(second.boot(), boot);
     }

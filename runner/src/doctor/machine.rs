@@ -1,0 +1,57 @@
+//! This machine: the data directory, the queue, who works here, the zones of the clock.
+
+use windlass_core::queue::Queue as _;
+
+use super::{Check, Part, Verdict};
+use crate::engine::Engine;
+use crate::stop::Cause;
+
+/// The engine is open, so the data directory can be written and SQLite is one that loses nothing: both are asserted there.
+pub(super) async fn examine(engine: &Engine) -> Vec<Check> {
+    let mut part = Part::new("machine");
+    part.ok("state", format!("`{}` can be written", engine.store.dir().display()));
+    match engine.store.is_led() {
+        Ok(true) => part.ok("worker", "another windlass works on it: runs go on without this terminal"),
+        Ok(false) => part.ok("worker", "nobody works on it: each command carries its own runs"),
+        Err(error) => part.cause("worker", Verdict::Failed, &Cause::from(error)),
+    }
+    queue(engine, &mut part).await;
+    attention(engine, &mut part).await;
+    part.checks
+}
+
+async fn queue(engine: &Engine, part: &mut Part) {
+    match engine.queue.depth().await {
+        Ok(depth) if depth.dead > 0 => part.warn(
+            "queue",
+            format!(
+                "{} waiting, {} dead: what was sent could not be read as an event",
+                depth.waiting, depth.dead
+            ),
+            "see what arrived: `windlass events list`",
+        ),
+        Ok(depth) if depth.waiting > 0 && !engine.store.is_led().unwrap_or(true) => part.warn(
+            "queue",
+            format!("{} waiting, and nobody takes them", depth.waiting),
+            "carry them: `windlass serve --until-idle`",
+        ),
+        Ok(depth) => part.ok("queue", format!("{} waiting", depth.waiting)),
+        Err(error) => part.cause("queue", Verdict::Failed, &Cause::from(error)),
+    }
+}
+
+/// Environments that wait for a person.
+async fn attention(engine: &Engine, part: &mut Part) {
+    match engine.store.environments().await {
+        Ok(rows) => {
+            for row in rows {
+                if let Some(text) = row.attention {
+                    let first = text.lines().next().unwrap_or_default().to_owned();
+                    let fix = format!("look at it, then let it go on: `windlass resume -e {}`", row.name);
+                    part.warn("stuck", format!("{}: {first}", row.name), fix);
+                }
+            }
+        }
+        Err(error) => part.cause("stuck", Verdict::Failed, &Cause::from(error)),
+    }
+}
