@@ -234,7 +234,7 @@ impl Engine {
 
     /// Puts the command that tries the way into an environment's cluster in the place of general advice, where the way is what is wrong.
     pub fn with_way(&self, environment: &EnvironmentName, mut cause: Cause) -> Cause {
-        let Some(kubectl) = self.kubectl(environment) else { return cause };
+        let kubectl = self.kubectl(environment).unwrap_or_else(|| "kubectl".to_owned());
         let advice = match cause.code.as_str() {
             "unreachable" => format!("see whether it answers: `{kubectl} version`"),
             "untrusted_certificate" => {
@@ -245,7 +245,8 @@ impl Engine {
             ),
             _ => return cause,
         };
-        cause.hints = vec![advice];
+        let doctor = format!("look at every part of the way: `windlass doctor -e {environment}`");
+        cause.hints = vec![advice, doctor];
         cause
     }
 

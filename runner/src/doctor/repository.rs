@@ -49,7 +49,7 @@ fn check(engine: &Engine, commit: &Commit, part: &mut Part) {
     });
     match report {
         Ok(report) if report.is_clean() => {
-            part.ok("check", format!("nothing found in {} files", report.files))
+            part.ok("check", format!("nothing found in {} files", report.files));
         }
         Ok(report) => {
             let found = format!("{} errors, {} warnings", report.errors(), report.warnings());

@@ -2,6 +2,7 @@
 
 mod canary;
 mod deploy;
+mod doctor;
 mod events;
 mod failures;
 mod gates;
