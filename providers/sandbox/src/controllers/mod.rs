@@ -8,8 +8,10 @@
 #[cfg(test)]
 mod bench;
 mod carry_out;
+mod daemon_set;
 mod decision;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod garbage;
 mod job;
@@ -20,6 +22,7 @@ mod pods;
 mod provisioner;
 mod quantity;
 mod replica_set;
+mod revisions;
 mod scheduler;
 mod stateful_set;
 mod view;
@@ -39,11 +42,13 @@ static CONTROLLERS: &[&dyn Controller] = &[
     &deployment::Deployments,
     &replica_set::ReplicaSets,
     &stateful_set::StatefulSets,
+    &daemon_set::DaemonSets,
     &job::Jobs,
     &scheduler::Scheduler,
     &volume_claims::VolumeClaims,
     &provisioner::Provisioner,
     &endpoints::ServiceEndpoints,
+    &disruption::Budgets,
     &namespaces::Namespaces,
     &garbage::Garbage,
 ];

@@ -11,7 +11,7 @@ use crate::controllers::pods::selects;
 use crate::controllers::view::{label, name_of, namespace_of};
 
 /// Whether `nodeSelector` and the required node affinity mean this node.
-pub(super) fn selects_node(spec: &PodSpec, node: &Node) -> bool {
+pub(crate) fn selects_node(spec: &PodSpec, node: &Node) -> bool {
     let has_labels = spec.node_selector.iter().flatten().all(|(key, value)| label(node, key) == Some(value));
     let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     let required =

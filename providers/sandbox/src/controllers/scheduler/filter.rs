@@ -148,7 +148,8 @@ fn unschedulable_taint() -> Taint {
     Taint { key, effect: "NoSchedule".to_owned(), ..Taint::default() }
 }
 
-fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
+/// Whether one of the tolerations is for this taint.
+pub(crate) fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
     tolerations.iter().any(|toleration| {
         let effect = toleration.effect.as_deref().unwrap_or_default();
         let key = toleration.key.as_deref().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The scheduler: binds pods to nodes, or says why none will do.
 
-mod affinity;
-mod filter;
+pub(super) mod affinity;
+pub(super) mod filter;
 mod volumes;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,6 @@
 
 mod claims;
 mod replicas;
-mod revisions;
 mod status;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec, StatefulSetStatus};
@@ -13,9 +12,9 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use serde_json::Value;
 
 use super::decision::{Decision, Moment};
-use super::view::{Subject, View, controller_of, is_deleted, name_of, namespace_of};
+use super::revisions::{HASH, Owner, REVISION, Revisions};
+use super::view::{Subject, View, controller_of, is_deleted, label, name_of, namespace_of};
 use super::{Controller, ownership, pods};
-use revisions::Revisions;
 
 /// The controller of stateful sets.
 #[derive(Debug)]
@@ -49,7 +48,10 @@ impl Controller for StatefulSets {
         let pods: Vec<Pod> = ownership::claim(&set, &selector, view, &mut decision);
         let pods = pods.into_iter().filter(|pod| ordinal(&set, pod).is_some()).collect();
         let history = ownership::claim(&set, &selector, view, &mut decision);
-        let revisions = Revisions::find(&set, history, &mut decision);
+        let Some(template) = set.spec.as_ref().map(|spec| spec.template.clone()) else { return decision };
+        let current = set.status.as_ref().and_then(|status| status.current_revision.clone());
+        let owner = Owner { object: &set, template: &template, label: HASH, current: current.as_deref() };
+        let revisions = Revisions::find(&owner, history, &mut decision);
         Work::new(set, pods, revisions, view, moment, decision).done()
     }
 }
@@ -100,7 +102,10 @@ impl<'v> Work<'v> {
             status.current_replicas = self.step(status.current_replicas);
         }
         self.write_status(status);
-        self.revisions.truncate(&self.set, self.replicas.iter().chain(&self.condemned), &mut self.decision);
+        let pods = self.replicas.iter().chain(&self.condemned);
+        let lived = pods.filter_map(|pod| label(pod, REVISION));
+        let limit = self.set.spec.as_ref().and_then(|spec| spec.revision_history_limit);
+        self.revisions.truncate(limit, lived, &mut self.decision);
         self.decision
     }
 

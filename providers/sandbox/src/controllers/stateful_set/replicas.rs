@@ -6,9 +6,9 @@ use serde_json::json;
 use super::{Work, is_created, is_running_and_ready, ordinal};
 use crate::controllers::decision::Told;
 use crate::controllers::pods;
+use crate::controllers::revisions::REVISION;
 use crate::controllers::view::{controller_reference, is_deleted, label, name_of, namespace_of};
 
-pub(super) const REVISION: &str = "controller-revision-hash";
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 

@@ -3,9 +3,9 @@
 use k8s_openapi::api::apps::v1::StatefulSetStatus;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::replicas::REVISION;
 use super::{Work, is_created, is_running_and_ready};
 use crate::controllers::pods::{count, unless_zero};
+use crate::controllers::revisions::REVISION;
 use crate::controllers::view::{is_deleted, label};
 
 impl Work<'_> {
