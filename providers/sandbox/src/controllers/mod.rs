@@ -13,6 +13,7 @@ mod decision;
 mod deployment;
 mod disruption;
 mod endpoints;
+mod events;
 mod garbage;
 mod job;
 pub(crate) mod merge;
@@ -51,6 +52,7 @@ static CONTROLLERS: &[&dyn Controller] = &[
     &disruption::Budgets,
     &namespaces::Namespaces,
     &garbage::Garbage,
+    &events::Events,
 ];
 
 /// What looks after one kind of object.

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, name};
-use crate::objects::kinds::POD;
+use crate::objects::kinds::{NODE, POD};
 use crate::objects::{Deletion, Kind};
 
 #[test]
@@ -20,6 +20,12 @@ fn the_controllers_write_what_the_real_ones_wrote() {
         ("ok-deployment", "Deployment"),
         ("deployment-bad-update", "Deployment"),
         ("readiness-500", "Deployment"),
+        ("crash-late", "Deployment"),
+        ("liveness-kills", "Deployment"),
+        ("init-slow", "Deployment"),
+        ("slow-termination", "Deployment"),
+        ("claim-class-missing", "StatefulSet"),
+        ("ok-daemonset", "DaemonSet"),
         ("ok-statefulset-update", "StatefulSet"),
         ("statefulset-trap", "StatefulSet"),
         ("job-completes", "Job"),
@@ -149,6 +155,9 @@ fn is_stateful(pod: &Value) -> bool {
 /// Does again what people and nodes did, and returns all that was written then: lines like those that were recorded.
 fn replay(lines: &[Value], kind: &str) -> Vec<Value> {
     let mut bench = Bench::new();
+    let labels = json!({ "testbed.real": "true" });
+    let room = json!({ "allocatable": { "cpu": "8", "memory": "32Gi", "pods": "110" } });
+    bench.create(&NODE, json!({ "metadata": { "name": "localhost", "labels": labels }, "status": room }));
     let recorded = uids_of_pods(lines);
     let mut generation = 0;
     for line in lines {
@@ -175,10 +184,14 @@ fn apply(bench: &Bench, object: &Value) {
     }
     let mut new = object.clone();
     new["metadata"] = json!({ "name": name(object), "labels": object["metadata"]["labels"] });
-    new["status"] = json!({});
-    if kind.kind == "StatefulSet" {
-        new["status"] = json!({ "replicas": 0, "availableReplicas": 0 });
-    }
+    // As the API server makes them.
+    new["status"] = match kind.kind.as_ref() {
+        "StatefulSet" => json!({ "replicas": 0, "availableReplicas": 0 }),
+        "DaemonSet" => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        }),
+        _ => json!({}),
+    };
     bench.create(kind, new);
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn stamp_next(kind: &Kind, old: &Value, new: &mut Value) {
     ];
     new["apiVersion"] = kind.api_version().into();
     new["kind"] = kind.kind.as_ref().into();
-    let is_new_wish = kind.counts_generations && wish(old) != wish(new);
+    let is_new_wish = kind.counts_generations && wish(old) != wish(new) && !is_binding(kind, old, new);
     let metadata = metadata(new);
     for field in KEPT {
         match old["metadata"].get(field) {
@@ -102,6 +102,16 @@ pub(crate) fn stamp_next(kind: &Kind, old: &Value, new: &mut Value) {
     if is_new_wish {
         metadata.insert("generation".to_owned(), (generation(old) + 1).into());
     }
+}
+
+/// Whether a pod is only given its node: that is the cluster's answer to a wish, and counts for none.
+fn is_binding(kind: &Kind, old: &Value, new: &Value) -> bool {
+    if kind != &POD || old["spec"]["nodeName"].is_string() || !new["spec"]["nodeName"].is_string() {
+        return false;
+    }
+    let mut bound = old["spec"].clone();
+    bound["nodeName"] = new["spec"]["nodeName"].clone();
+    bound == new["spec"]
 }
 
 pub(crate) fn generation(object: &Value) -> i64 {
@@ -159,6 +169,19 @@ mod tests {
         check(|new| new["status"]["replicas"] = 1.into(), 4);
         check(|new| new["metadata"]["labels"] = json!({"a": "b"}), 4);
         check(|new| new["metadata"]["generation"] = 9.into(), 4);
+    }
+
+    #[test]
+    fn binding_a_pod_to_a_node_is_no_new_wish() {
+        let old = json!({"metadata": {"generation": 1}, "spec": {"containers": []}});
+        let bound = json!({"metadata": {}, "spec": {"containers": [], "nodeName": "node-0"}});
+        let mut new = bound.clone();
+        stamp_next(&POD, &old, &mut new);
+        assert_eq!(generation(&new), 1);
+        let mut changed = bound;
+        changed["spec"]["containers"] = json!([{"name": "main"}]);
+        stamp_next(&POD, &old, &mut changed);
+        assert_eq!(generation(&changed), 2);
     }
 
     #[test]
