@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use windlass_core::diagnosis::Report;
-use windlass_core::failure::{Backoff, ClusterFailure};
+use windlass_core::failure::{Backoff, ClusterFailure, FailureClass};
 use windlass_core::object::ObjectRef;
 
 use crate::connection::Cluster;
@@ -143,7 +143,10 @@ impl Follower {
                 }
                 Err(error) => {
                     failed += 1;
-                    self.gap.get_or_insert_with(|| Outages::open(&self.outages));
+                    // A kind that is not served yet is the release's own trouble, and its time runs.
+                    if error.class() == FailureClass::Transient {
+                        self.gap.get_or_insert_with(|| Outages::open(&self.outages));
+                    }
                     tracing::debug!(%error, failed, "watching again");
                     tokio::time::sleep(RECONNECT.wait_after(failed, 0.5).unwrap_or(RECONNECT.cap)).await;
                 }
