@@ -12,7 +12,7 @@ use windlass_core::policy::gate::{Decision, GateAnswer, GateCode};
 use windlass_core::run::{Outcome, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
-use crate::stages::apply::ApplyRecord;
+use crate::stages::apply::{ApplyRecord, Intent};
 use crate::stages::gate::GateRecord;
 use crate::stages::render::RenderRecord;
 use crate::stop::Failure;
@@ -45,6 +45,12 @@ pub struct RunView {
     pub stages: Vec<StageView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateAnswer>,
+    /// The release that the run rendered, with the services that it takes over as they are live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<RenderRecord>,
+    /// Where a failure returns to, chosen before the first write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<ApplyRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +117,9 @@ impl RunView {
             event: row.event,
             created_at: row.created_at,
             ended_at: row.ended_at,
-            digest: render.map(|render| render.digest),
+            digest: render.as_ref().map(|render| render.digest.clone()),
+            release: render,
+            way_back: way_back(journal),
             held: row.hold.map(|hold| HeldView { code: hold.code, text: hold.text, until: hold.due }),
             reason: row.reason.map(|reason| ReasonView { code: reason.code, text: reason.text }),
             superseded_by: row.superseded_by,
@@ -153,6 +161,12 @@ fn last<T: DeserializeOwned>(journal: &[StageRecord], stage: Stage) -> Option<T>
         .filter(|record| record.stage == stage)
         .filter_map(|record| record.result.clone());
     results.into_iter().find_map(|result| serde_json::from_value(result).ok())
+}
+
+/// What the first attempt at the apply meant to return to.
+fn way_back(journal: &[StageRecord]) -> Option<Intent> {
+    let first = journal.iter().find(|record| record.stage == Stage::Apply)?;
+    serde_json::from_value(first.intent.clone()).ok()
 }
 
 /// The diagnosis of the stage that failed.
@@ -324,14 +338,39 @@ impl RunView {
         }
     }
 
-    /// The whole decision: what the gate said, what changed, why it ended as it did.
+    /// What folds below a stage that has ended: the rules of the gate, what was written.
+    pub fn stage_details(&self, stage: Stage) -> String {
+        match stage {
+            Stage::Gate => self.gate.as_ref().map(GateAnswer::to_text).unwrap_or_default(),
+            Stage::Apply => self.changes.as_ref().map(ApplyRecord::to_text).unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
+    /// The whole decision: what the gate said, what would be applied and what a failure returns to, what changed, why it ended as it did.
     pub fn explain(&self) -> String {
         let mut text = self.to_text();
         if let Some(gate) = &self.gate {
             write!(text, "\n{}\n", gate.to_text()).expect("writing to a string cannot fail");
         }
+        self.write_release(&mut text);
         self.write_proof(&mut text);
         text
+    }
+
+    fn write_release(&self, text: &mut String) {
+        let Some(release) = &self.release else { return };
+        let kept: Vec<_> = release.carried_over.iter().map(ToString::to_string).collect();
+        let kept =
+            if kept.is_empty() { String::new() } else { format!("; as they are live: {}", kept.join(", ")) };
+        let back = self.way_back.as_ref().map_or_else(|| "not chosen yet".to_owned(), Intent::in_words);
+        write!(
+            text,
+            "\nRelease\n  content   {}, {} objects{kept}\n  way back  {back}\n",
+            release.digest.short(),
+            release.objects
+        )
+        .expect("writing to a string cannot fail");
     }
 
     /// What a person reads once a run has come to its end or waits: a gate that holds it is told there already, one that it passed is no news.
@@ -368,7 +407,7 @@ fn gate_note(answer: &GateAnswer) -> String {
 }
 
 /// The line of a text that stands for it: a gate's answer sums up in its last, any other text begins with what happened.
-fn gist(code: &str, text: &str) -> String {
+pub fn gist(code: &str, text: &str) -> String {
     let mut lines = text.lines();
     let line = if GateCode::named(code).is_some() { lines.next_back() } else { lines.next() };
     line.unwrap_or_default().to_owned()

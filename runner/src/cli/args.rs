@@ -19,7 +19,7 @@ pub struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub struct Global {
     /// Which log lines go to stderr, in the syntax of `RUST_LOG` [default: warn]
     #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_LOG")]
     pub log: Option<String>,
+    /// Words in the place of signs, and nothing drawn twice
+    #[arg(long, global = true, env = "WINDLASS_SCREEN_READER", value_parser = clap::builder::FalseyValueParser::new())]
+    pub screen_reader: bool,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value_t, env = "WINDLASS_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -51,16 +54,31 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check this machine, the repository, every cluster and every secret, each failure with what mends it
+    #[command(after_help = "Example:\n  windlass doctor -e dev")]
     Doctor(Doctor),
+    /// Show every environment: what is live, since when, what is held or stuck
+    #[command(after_help = "Examples:\n  windlass status\n  windlass status -e prod --exit-code")]
+    Status(Status),
     /// Check the policy and every overlay; contacts nothing
+    #[command(after_help = "Examples:\n  windlass check\n  windlass check --at HEAD")]
     Check(Check),
     /// Print the objects of an overlay as they would be applied, secrets as placeholders
+    #[command(after_help = "Examples:\n  windlass render -e dev\n  windlass render infra/k8s/hetzner/dev")]
     Render(Render),
     /// Show what a deploy would change on the cluster, and what the gate would say
+    #[command(
+        after_help = "Examples:\n  windlass plan -e dev\n  windlass plan -e prod --at v1.4.0 --exit-code"
+    )]
     Plan(Plan),
     /// Deploy a commit: gate, render, secrets, apply, wait, verify or roll back
+    #[command(
+        after_help = "Examples:\n  windlass deploy -e dev\n  windlass deploy api -e prod --at 4e1a9b2\n  windlass deploy -e prod --override 'the fix cannot wait'"
+    )]
     Deploy(Deploy),
     /// Return to the last verified release, or to the one named
+    #[command(
+        after_help = "Examples:\n  windlass rollback -e prod --reason 'checkout is slow'\n  windlass rollback -e prod --to r-12"
+    )]
     Rollback(Rollback),
     /// Events: send one, or list what arrived
     #[command(subcommand)]
@@ -69,31 +87,47 @@ pub enum Command {
     #[command(subcommand)]
     Runs(Runs),
     /// Approve a held run
+    #[command(after_help = "Example:\n  windlass approve r-17 --reason 'migration reviewed'")]
     Approve(Decide),
     /// Reject a held run
+    #[command(after_help = "Example:\n  windlass reject r-17 --reason 'not before the weekend'")]
     Reject(Decide),
     /// Ask the gate
     #[command(subcommand)]
     Gate(Gate),
     /// Stop automatic runs of an environment
+    #[command(
+        after_help = "Example:\n  windlass pause -e prod --reason 'audit week' --until 2026-12-28T08:00[Europe/Berlin]"
+    )]
     Pause(Pause),
     /// Stop every run of an environment but a rollback, also those that a person asks for
+    #[command(after_help = "Example:\n  windlass freeze -e prod --reason 'data centre moves'")]
     Freeze(Pause),
     /// Let an environment go on: lifts a pause, a freeze, bars and the mark of a stuck run
+    #[command(after_help = "Example:\n  windlass resume -e prod")]
     Resume(Resume),
     /// Work until stopped: takes events from the queue and carries runs
+    #[command(after_help = "Examples:\n  windlass serve\n  windlass serve --until-idle")]
     Serve(Serve),
     /// Print the JSON Schema of an event type
+    #[command(after_help = "Examples:\n  windlass schema\n  windlass schema dev.windlass.push")]
     Schema(Schema),
     /// Explain an error, a hold, a cause of a failed rollout or a lint
+    #[command(after_help = "Examples:\n  windlass explain secret_missing\n  windlass explain WL0511")]
     Explain(Explain),
+    /// Print a script that completes commands and flags in a shell
+    #[command(
+        after_help = "Examples:\n  source <(windlass completions bash)\n  windlass completions fish >~/.config/fish/completions/windlass.fish"
+    )]
+    Completions(Completions),
     /// Print every key of the configuration with its default and meaning
+    #[command(after_help = "Example:\n  windlass config >windlass.toml")]
     Config,
     /// Print the exit codes
+    #[command(after_help = "Example:\n  windlass help-exit-codes")]
     HelpExitCodes,
 }
 
-/// Example: windlass check
 #[derive(Debug, Args)]
 pub struct Check {
     /// Check a commit, branch or tag instead of the files as they are
@@ -101,7 +135,6 @@ pub struct Check {
     pub at: Option<String>,
 }
 
-/// Example: windlass doctor -e dev
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// Only this environment [default: all of the policy]
@@ -112,7 +145,6 @@ pub struct Doctor {
     pub strict: bool,
 }
 
-/// Example: windlass render infra/k8s/hetzner/dev
 #[derive(Debug, Args)]
 pub struct Render {
     /// A directory with a kustomization [default: the overlay of --env]
@@ -131,7 +163,6 @@ pub struct Render {
     pub reorder: Option<String>,
 }
 
-/// Example: windlass plan -e dev
 #[derive(Debug, Args)]
 pub struct Plan {
     /// The environment
@@ -148,7 +179,6 @@ pub struct Plan {
     pub exit_code: bool,
 }
 
-/// Example: windlass deploy -e dev
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// Services to deploy [default: all of the environment]
@@ -180,7 +210,6 @@ pub struct Follow {
     pub detach: bool,
 }
 
-/// Example: windlass rollback -e dev
 #[derive(Debug, Args)]
 pub struct Rollback {
     /// The environment
@@ -199,12 +228,15 @@ pub struct Rollback {
 #[derive(Debug, Subcommand)]
 pub enum Events {
     /// Send an event: a file, or - for stdin
+    #[command(
+        after_help = "Examples:\n  windlass events send push.json\n  windlass events send - <push.json"
+    )]
     Send(SendEvent),
     /// List what arrived and what became of it
+    #[command(after_help = "Example:\n  windlass events list --limit 50")]
     List(Limit),
 }
 
-/// Example: windlass events send push.json
 #[derive(Debug, Args)]
 pub struct SendEvent {
     /// A cloud event as JSON, - for stdin
@@ -224,14 +256,19 @@ pub struct Limit {
 #[derive(Debug, Subcommand)]
 pub enum Runs {
     /// List runs; those that need someone first
+    #[command(after_help = "Examples:\n  windlass runs list -e prod\n  windlass -o json runs list --limit 5")]
     List(ListRuns),
     /// Show a run: stages, gate, changes, end
+    #[command(after_help = "Example:\n  windlass runs show r-17")]
     Show(OneRun),
     /// Follow a run to its end; the exit code is the run's
+    #[command(after_help = "Example:\n  windlass runs watch r-17 --timeout 10m")]
     Watch(WatchRun),
     /// Explain how a run was decided and why it ended as it did
+    #[command(after_help = "Examples:\n  windlass runs explain\n  windlass runs explain r-17")]
     Explain(OneRun),
     /// Stop a run that has not touched the cluster yet
+    #[command(after_help = "Example:\n  windlass runs cancel r-17")]
     Cancel(OneRun),
 }
 
@@ -259,7 +296,6 @@ pub struct WatchRun {
     pub timeout: Option<std::time::Duration>,
 }
 
-/// Example: windlass approve r-17 --reason "migration reviewed"
 #[derive(Debug, Args)]
 pub struct Decide {
     /// The run, such as r-17
@@ -274,10 +310,10 @@ pub struct Decide {
 #[derive(Debug, Subcommand)]
 pub enum Gate {
     /// Would a deploy pass, now or at a given time?
+    #[command(after_help = "Example:\n  windlass gate check -e prod --time 2026-12-24T18:00[Europe/Berlin]")]
     Check(CheckGate),
 }
 
-/// Example: windlass gate check -e prod --time 2026-12-24T18:00[Europe/Berlin]
 #[derive(Debug, Args)]
 pub struct CheckGate {
     /// The environment
@@ -294,7 +330,6 @@ pub struct CheckGate {
     pub at: Option<String>,
 }
 
-/// Example: windlass pause -e prod --reason "audit week" --until 2026-12-28T08:00[Europe/Berlin]
 #[derive(Debug, Args)]
 pub struct Pause {
     /// The environment
@@ -315,7 +350,6 @@ pub struct Resume {
     pub env: EnvironmentName,
 }
 
-/// Example: windlass serve
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Stop when nothing is left to do
@@ -323,11 +357,27 @@ pub struct Serve {
     pub until_idle: bool,
 }
 
-/// Example: windlass explain immutable
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The word beside `error`, a number such as WL0511, or a lint [default: list them]
     pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this environment
+    #[arg(short, long)]
+    pub env: Option<EnvironmentName>,
+    /// Exit with 3 when something is held, stuck or not verified
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]
@@ -340,8 +390,61 @@ pub struct Schema {
 mod tests {
     use clap::CommandFactory;
 
+    use super::*;
+    use crate::cli::words::words_of;
+
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// Every command that does something, with the words that lead to it.
+    fn leaves(command: &clap::Command, above: &str) -> Vec<(String, clap::Command)> {
+        let path = format!("{above} {}", command.get_name()).trim().to_owned();
+        let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+        if below.is_empty() {
+            return vec![(path, command.clone())];
+        }
+        below.into_iter().flat_map(|below| leaves(below, &path)).collect()
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_can_be_typed() {
+        let commands = leaves(&Cli::command(), "");
+        assert!(commands.len() > 20, "only {} commands were found", commands.len());
+        for (path, command) in commands {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  ")).collect();
+            assert!(!examples.is_empty(), "`{path}` has no example");
+            for example in examples {
+                let own: Vec<_> = example
+                    .trim()
+                    .split("<(")
+                    .last()
+                    .into_iter()
+                    .map(|line| line.trim_end_matches(')'))
+                    .collect();
+                let words = words_of(own[0]);
+                let parsed = Cli::command().try_get_matches_from(&words);
+                assert!(parsed.is_ok(), "`{example}` of `{path}`: {}", parsed.unwrap_err());
+                let plain = words.join(" ").replace("-o json ", "");
+                assert!(plain.starts_with(&path), "`{example}` is no example of `{path}`");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        for (path, command) in leaves(&Cli::command(), "") {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.len() > 10 && !about.ends_with('.'), "`{path}`: {about}");
+            for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+                assert!(
+                    argument.get_help().is_some(),
+                    "`{path}` does not say what `{}` is",
+                    argument.get_id()
+                );
+            }
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Context {
         if let Some(repository) = &global.repository {
             config.repository.clone_from(repository);
         }
-        Ok(Self { printer: Printer::new(global.output), config, plugins })
+        Ok(Self { printer: Printer::new(global.output, global.screen_reader), config, plugins })
     }
 
     /// Opens the store and the repository.

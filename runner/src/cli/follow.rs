@@ -1,11 +1,11 @@
 //! Staying with runs: send an event, carry its runs if nobody else does, say how far they are, and end with the run's own exit code.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use tokio::time::MissedTickBehavior;
 use windlass_core::event::Event;
 use windlass_core::name::RunId;
 use windlass_core::queue::Queue as _;
@@ -14,15 +14,14 @@ use windlass_store::{InboxStatus, Seen, StoreError};
 
 use super::args::Follow;
 use super::signals::Signals;
-use crate::engine::Engine;
+use super::talk::{FRAME, HEARTBEAT, Talk};
+use crate::engine::{Engine, Live};
 use crate::exit::Exit;
-use crate::printer::Printer;
+use crate::printer::{Listener, Printer};
 use crate::stop::Cause;
-use crate::view::{RunView, in_words};
+use crate::usual::Usual;
+use crate::view::RunView;
 use crate::worker::{self, Until};
-
-/// A line at least this often, so that a log shows that somebody is still there.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What an event came to, once its runs have ended or wait for somebody.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ pub(super) async fn send(
         return Ok(Followed::Queued);
     }
     let identity = event.identity.clone();
-    stay(engine, printer, follow.timeout, move |engine| {
+    let followed = stay(engine, printer, follow.timeout, move |engine| {
         let identity = identity.clone();
         async move {
             let Some(inbox) = engine.store.event_of(&identity.source, &identity.id).await? else {
@@ -76,7 +75,19 @@ pub(super) async fn send(
             }
         }
     })
-    .await
+    .await?;
+    annotate(engine, printer, &followed).await?;
+    Ok(followed)
+}
+
+/// Where GitHub Actions listens: marks what failed in its files, and writes the summary of the step.
+async fn annotate(engine: &Engine, printer: Printer, followed: &Followed) -> Result<(), Cause> {
+    match followed {
+        Followed::Runs(views) | Followed::StillGoing(views) if printer.listener() == Listener::Actions => {
+            super::actions::report(engine, printer, views).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Stays with one run.
@@ -86,10 +97,12 @@ pub(super) async fn watch_run(
     run: RunId,
     timeout: Option<Duration>,
 ) -> Result<Followed, Cause> {
-    stay(engine, printer, timeout, move |engine| async move {
+    let followed = stay(engine, printer, timeout, move |engine| async move {
         Ok(Some(Followed::Runs(views(&engine, &[run]).await?)))
     })
-    .await
+    .await?;
+    annotate(engine, printer, &followed).await?;
+    Ok(followed)
 }
 
 async fn views(engine: &Engine, runs: &[RunId]) -> Result<Vec<RunView>, Cause> {
@@ -199,8 +212,7 @@ where
     loop {
         match look(Arc::clone(engine)).await? {
             Some(Followed::Runs(views)) => {
-                let news: usize = views.iter().map(|view| talk.tell(view)).sum();
-                if news > 0 {
+                if tell(engine, &mut talk, &views).await? > 0 {
                     // What was waited for before these stages ended is no news any more.
                     live = engine.watch_live();
                 }
@@ -216,11 +228,42 @@ where
         }
         let nap = deadline
             .map_or(HEARTBEAT, |deadline| deadline.saturating_duration_since(Instant::now()).min(HEARTBEAT));
-        tokio::select! {
-            changed = engine.store.changed(&mut seen, nap) => changed?,
-            Ok(news) = live.recv() => talk.waiting(&news),
-        }
+        pause(engine, &mut talk, &mut live, engine.store.changed(&mut seen, nap)).await?;
         talk.heartbeat();
+    }
+}
+
+/// Says what is new about runs, and answers how many stages have ended.
+async fn tell(engine: &Engine, talk: &mut Talk, views: &[RunView]) -> Result<usize, Cause> {
+    let mut news = 0;
+    for view in views {
+        if talk.wants_usual(&view.environment) {
+            talk.learn(view.environment.clone(), Usual::load(engine, &view.environment).await?);
+        }
+        news += talk.tell(view);
+    }
+    Ok(news)
+}
+
+/// Waits until something has changed, and says meanwhile what is waited for.
+async fn pause(
+    engine: &Engine,
+    talk: &mut Talk,
+    live: &mut broadcast::Receiver<Live>,
+    changed: impl Future<Output = Result<(), StoreError>>,
+) -> Result<(), Cause> {
+    let mut frames = tokio::time::interval(FRAME);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    tokio::pin!(changed);
+    loop {
+        tokio::select! {
+            changed = &mut changed => return Ok(changed?),
+            news = live.recv() => match news {
+                Ok(news) => talk.waiting(&news),
+                Err(_) => *live = engine.watch_live(),
+            },
+            _ = frames.tick(), if talk.draws() => talk.draw(),
+        }
     }
 }
 
@@ -239,66 +282,6 @@ pub(super) fn exit_of(view: &RunView) -> Exit {
         }
         RunState::Held => view.held.as_ref().map_or(Exit::Held, |held| crate::stop::exit_of(&held.code)),
         _ => Exit::Pending,
-    }
-}
-
-/// Says what is new about runs, each thing once.
-#[derive(Debug)]
-struct Talk {
-    printer: Printer,
-    told: BTreeMap<RunId, usize>,
-    waiting: Option<(RunId, String)>,
-    spoke: Instant,
-    began: Instant,
-}
-
-impl Talk {
-    fn new(printer: Printer) -> Self {
-        Self { printer, told: BTreeMap::new(), waiting: None, spoke: Instant::now(), began: Instant::now() }
-    }
-
-    fn say(&mut self, line: &str) {
-        self.spoke = Instant::now();
-        self.printer.say(line);
-    }
-
-    /// Says which stages have ended since the last look, and answers how many.
-    fn tell(&mut self, view: &RunView) -> usize {
-        let told = self.told.entry(view.id).or_insert(usize::MAX);
-        if *told == usize::MAX {
-            *told = 0;
-            let line =
-                format!("{}  {} → {}  {}", view.id, view.commit.short(), view.environment, view.subject);
-            self.say(line.trim_end());
-        }
-        let from = self.told[&view.id];
-        let ended: Vec<_> =
-            view.stages.iter().skip(from).take_while(|stage| stage.ok.is_some()).cloned().collect();
-        for stage in &ended {
-            let shape = if stage.ok == Some(true) { "✓" } else { "✗" };
-            let took = stage.took.map(in_words).unwrap_or_default();
-            let line =
-                format!("  {shape} {:<9}{took:>8}  {}", stage.stage.as_str(), view.stage_note(stage.stage));
-            self.say(line.trim_end());
-        }
-        self.told.insert(view.id, from + ended.len());
-        ended.len()
-    }
-
-    fn waiting(&mut self, news: &crate::engine::Live) {
-        let Some(reason) = &news.waiting_on else { return };
-        let is_new = self.waiting.as_ref().is_none_or(|(run, told)| *run != news.run || told != reason);
-        self.waiting = Some((news.run, reason.clone()));
-        if is_new {
-            self.say(&format!("  ◐ waiting on {reason}"));
-        }
-    }
-
-    fn heartbeat(&mut self) {
-        if self.spoke.elapsed() >= HEARTBEAT {
-            let on = self.waiting.as_ref().map_or_else(String::new, |(_, reason)| format!(", on {reason}"));
-            self.say(&format!("  ◐ still waiting after {}{on}", in_words(self.began.elapsed())));
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file for each family of commands. A command asks the engine and prints what it answers; it decides nothing.
 
+mod actions;
 pub mod args;
 mod command;
 mod deliver;
@@ -8,6 +9,10 @@ mod inspect;
 mod runs;
 mod serve;
 mod signals;
+mod status;
+mod talk;
+#[cfg(test)]
+pub(crate) mod words;
 
 use std::time::Duration;
 
@@ -24,9 +29,12 @@ use crate::stop::Cause;
 
 /// Does what the command line says.
 pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
-    let printer = Printer::new(cli.global.output);
+    let printer = Printer::new(cli.global.output, cli.global.screen_reader);
     let done = match Context::new(&cli.global, plugins) {
-        Ok(context) => dispatch(&context, cli.command).await,
+        Ok(context) => match cli.command {
+            Some(command) => dispatch(&context, command).await,
+            None => status::here(&context).await,
+        },
         Err(cause) => Err(cause),
     };
     done.unwrap_or_else(|cause| {
@@ -38,6 +46,8 @@ pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
     match command {
         Command::Doctor(args) => inspect::doctor(context, &args).await,
+        Command::Status(args) => status::status(context, &args).await,
+        Command::Completions(args) => status::completions(context, &args),
         Command::Check(args) => inspect::check(context, &args),
         Command::Explain(args) => inspect::explain(context, &args),
         Command::Render(args) => inspect::render(context, args).await,

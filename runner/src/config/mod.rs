@@ -29,8 +29,15 @@ pub const FILE_NAME: &str = "windlass.toml";
 const PREFIX: &str = "WINDLASS_";
 
 /// Variables that begin like configuration and are options of the command line.
-const NOT_CONFIGURATION: [&str; 5] =
-    ["WINDLASS_CONFIG", "WINDLASS_LOG", "WINDLASS_LOG_FORMAT", "WINDLASS_KILL_AT", "WINDLASS_KILL_VISITS"];
+const NOT_CONFIGURATION: [&str; 7] = [
+    "WINDLASS_CONFIG",
+    "WINDLASS_LOG",
+    "WINDLASS_LOG_FORMAT",
+    "WINDLASS_KILL_AT",
+    "WINDLASS_KILL_VISITS",
+    "WINDLASS_NO_PROGRESS",
+    "WINDLASS_SCREEN_READER",
+];
 
 /// The whole configuration. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

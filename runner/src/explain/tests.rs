@@ -9,6 +9,7 @@ use windlass_core::policy::gate::GateCode;
 
 use super::*;
 use crate::cli::args::Cli;
+use crate::cli::words::words_of;
 
 const SECTIONS: [&str; 3] = ["What it means", "What windlass does", "How to mend it"];
 
@@ -122,23 +123,6 @@ fn the_index_lists_every_page() {
     }
     let rows = readme.lines().filter(|line| line.starts_with("| [")).count();
     assert_eq!(rows, PAGES.len());
-}
-
-/// The words of a command line, as a shell would see them, up to a pipe or a redirection; without variables that are set before it.
-fn words_of(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    for letter in line.chars().chain([' ']) {
-        match (quote, letter) {
-            (Some(open), letter) if open == letter => quote = None,
-            (None, '\'' | '"') => quote = Some(letter),
-            (None, '|' | '>' | '<' | ';' | '&') => break,
-            (None, ' ') if !word.is_empty() => words.push(std::mem::take(&mut word)),
-            (None, ' ') => {}
-            (_, letter) => word.push(letter),
-        }
-    }
-    let begin = words.iter().position(|word| word == "windlass");
-    begin.map(|begin| words.split_off(begin)).unwrap_or_default()
 }
 
 /// Fails if a command line names a command or a flag that does not exist. Values in it may be placeholders.

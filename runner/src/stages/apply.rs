@@ -93,6 +93,17 @@ impl Interrupted {
     }
 }
 
+impl Intent {
+    /// Where a failure returns to, or why it cannot.
+    pub fn in_words(&self) -> String {
+        match (self.rollback_to, &self.none_because) {
+            (Some(run), _) => format!("the release of {run}"),
+            (None, Some(none)) => format!("none: {none}"),
+            (None, None) => "none".to_owned(),
+        }
+    }
+}
+
 /// A release that the cluster holds.
 #[derive(Debug)]
 pub struct Applied {

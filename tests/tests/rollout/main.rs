@@ -6,6 +6,8 @@ mod doctor;
 mod events;
 mod failures;
 mod gates;
+mod look;
 mod outage;
+mod progress;
 mod rollback;
 mod shop;
