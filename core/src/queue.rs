@@ -13,6 +13,7 @@ use async_trait::async_trait;
 /// * Deliveries may be repeated and reordered at any time; whoever takes them over recognises an event by its identity.
 /// * `settle` with [`Verdict::Taken`] comes after the event was taken over durably, and never waits for the run.
 /// * Settling twice, or with a token of an earlier session, answers [`Settled::Stale`]: the message is delivered again and recognised.
+/// * A session may be given no more while it has 64 deliveries in hand: more come as it settles.
 /// * A delivery that is not settled returns after the session that took it is gone.
 ///
 /// `windlass_tests::conformance::queue` holds every backend to this.
@@ -24,8 +25,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Takes up to `max` deliveries, waiting up to `wait` for the first.
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Tells the queue what became of a delivery.
-    async fn settle(&self, token: &Token, verdict: Verdict) -> Result<Settled, QueueError>;
+    /// Tells the queue what became of deliveries, which is one verdict for all that were taken over together. Answers in the order of `tokens`.
+    async fn settle(&self, tokens: &[Token], verdict: &Verdict) -> Result<Vec<Settled>, QueueError>;
 
     /// What waits, for health and metrics.
     async fn depth(&self) -> Result<Depth, QueueError>;
@@ -40,6 +41,8 @@ pub struct Delivery {
     pub message: Vec<u8>,
     /// How often it was handed out, this time included; advisory, because brokers count differently.
     pub attempt: u32,
+    /// W3C trace context that came beside the message, where the backend carries one.
+    pub traceparent: Option<String>,
 }
 
 /// Names one delivery of one session. Opaque to callers.

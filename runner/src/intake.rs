@@ -1,38 +1,98 @@
-//! Intake: what the queue delivers becomes rows of the inbox, exactly once. What cannot be read is kept as it is, among the dead.
+//! Intake: what a queue delivers becomes rows of the inbox, exactly once. What cannot be read is kept as it is, among the dead.
 
-use windlass_core::event::Event;
-use windlass_core::queue::{Delivery, Queue as _, Verdict};
+use windlass_core::event::{Event, EventData};
+use windlass_core::queue::{Delivery, Queue, Token, Verdict};
 use windlass_store::{Incoming, QueuedEvent, StoreError};
 
 use crate::engine::Engine;
 use crate::stop::chain;
 
-/// Takes deliveries over. When this returns they are durable and settled: events in one transaction, whatever is no event with its reason.
+/// What deliveries are, once they were looked at.
+#[derive(Debug, Default)]
+struct Sorted {
+    events: Vec<QueuedEvent>,
+    dead: Vec<Dead>,
+}
+
+/// What can become no run, with the reason.
+#[derive(Debug)]
+struct Dead {
+    token: Token,
+    message: Vec<u8>,
+    reason: String,
+}
+
+/// Takes deliveries of the embedded queue over. When this returns they are durable and settled, events in one transaction.
 pub async fn take_over(engine: &Engine, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
-    let now = engine.now();
-    let mut events = Vec::with_capacity(deliveries.len());
+    let sorted = sort(deliveries, |_| None);
+    if !sorted.events.is_empty() {
+        engine.store.take_over_from_queue(&sorted.events, engine.now()).await?;
+    }
+    keep_dead(engine, &engine.queue, sorted.dead).await
+}
+
+/// Takes deliveries of another queue over: into the inbox first, settled then. What comes again because the queue was not told is recognised.
+pub async fn take_over_from(
+    engine: &Engine,
+    queue: &dyn Queue,
+    deliveries: Vec<Delivery>,
+) -> Result<(), StoreError> {
+    let sorted = sort(deliveries, asks_for_a_known_person);
+    if !sorted.events.is_empty() {
+        let (tokens, events): (Vec<_>, Vec<_>) =
+            sorted.events.into_iter().map(|event| (event.token, event.incoming)).unzip();
+        engine.store.take_over(&events, engine.now()).await?;
+        settle(queue, &tokens).await;
+    }
+    keep_dead(engine, queue, sorted.dead).await
+}
+
+fn sort(deliveries: Vec<Delivery>, refuse: impl Fn(&Event) -> Option<&'static str>) -> Sorted {
+    let mut sorted = Sorted::default();
     for delivery in deliveries {
-        match Event::parse(&delivery.message) {
-            Ok(event) => events
-                .push(QueuedEvent { incoming: incoming(&event, delivery.message), token: delivery.token }),
-            Err(error) => {
-                let reason = chain(&error);
-                let inbox = engine.store.record_dead(&delivery.message, &reason, now).await?;
-                tracing::warn!(%inbox, %reason, "a message of the queue is no event");
-                if let Err(error) = engine.queue.settle(&delivery.token, Verdict::Taken).await {
-                    // It is kept already; it comes again and is kept twice, which is better than lost.
-                    tracing::warn!(error = %chain(&error), "a delivery could not be settled");
-                }
+        let event = Event::parse(&delivery.message).map_err(|error| chain(&error));
+        let event = event.and_then(|event| refuse(&event).map_or(Ok(event), |reason| Err(reason.to_owned())));
+        let Delivery { token, message, traceparent, .. } = delivery;
+        match event {
+            Ok(event) => {
+                sorted.events.push(QueuedEvent { incoming: incoming(&event, message, traceparent), token });
             }
+            Err(reason) => sorted.dead.push(Dead { token, message, reason }),
         }
     }
-    if !events.is_empty() {
-        engine.store.take_over_from_queue(&events, now).await?;
+    sorted
+}
+
+/// What only a person may do who has proved to be one. Who may publish to a broker may be any program.
+fn asks_for_a_known_person(event: &Event) -> Option<&'static str> {
+    match &event.data {
+        EventData::ApprovalGiven(_) => {
+            Some("an approval is not taken from a broker, which does not prove who gives it")
+        }
+        EventData::DeployRequested(request) if request.override_reason.is_some() => {
+            Some("an override of a window is not taken from a broker, which does not prove who asks for it")
+        }
+        _ => None,
+    }
+}
+
+async fn keep_dead(engine: &Engine, queue: &dyn Queue, dead: Vec<Dead>) -> Result<(), StoreError> {
+    for Dead { token, message, reason } in dead {
+        let inbox = engine.store.record_dead(&message, &reason, engine.now()).await?;
+        tracing::warn!(%inbox, %reason, "a message of the queue becomes no run");
+        settle(queue, &[token]).await;
     }
     Ok(())
 }
 
-fn incoming(event: &Event, body: Vec<u8>) -> Incoming {
+async fn settle(queue: &dyn Queue, tokens: &[Token]) {
+    if let Err(error) = queue.settle(tokens, &Verdict::Taken).await {
+        // It is kept already; an event that comes again is recognised, and what is none is kept twice, which is better than lost.
+        tracing::warn!(error = %chain(&error), "deliveries could not be settled");
+    }
+}
+
+fn incoming(event: &Event, body: Vec<u8>, beside: Option<String>) -> Incoming {
     Incoming {
         source: event.identity.source.clone(),
         id: event.identity.id.clone(),
@@ -40,6 +100,7 @@ fn incoming(event: &Event, body: Vec<u8>) -> Incoming {
         subject: event.subject.clone(),
         body,
         principal: None,
-        traceparent: event.traceparent().map(str::to_owned),
+        // The event's own says where it began; what came beside it, who carried it.
+        traceparent: event.traceparent().map(str::to_owned).or(beside),
     }
 }

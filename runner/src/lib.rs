@@ -4,6 +4,7 @@
 //! is the way of one run, [`stages`] has a file for each stage. ARCHITECTURE.md leads to the rest.
 
 pub mod affected;
+pub mod broker;
 pub mod builder;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod intake;
 pub mod journal;
 pub mod lints;
+pub mod metrics;
 pub mod outage;
 pub mod pipeline;
 pub mod planner;

@@ -9,6 +9,7 @@
 //!
 //! Everything here panics with what went wrong: a test that cannot have its cluster fails.
 
+mod broker;
 mod command;
 mod namespace;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub use broker::Broker;
 pub use command::Answer;
 pub use namespace::Namespace;
 

@@ -103,6 +103,11 @@ impl Event {
         envelope::to_json(self)
     }
 
+    /// The same as the bytes of a message.
+    pub fn to_message(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
     /// The type, without the prefix that all types share.
     pub fn event_type(&self) -> EventType {
         self.data.event_type()

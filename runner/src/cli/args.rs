@@ -242,6 +242,9 @@ pub struct SendEvent {
     /// A cloud event as JSON, - for stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Publish it to this RabbitMQ instead, as `amqp://user@host/vhost`; the password is `$WINDLASS_QUEUE_PASSWORD` or in `queue.password_file`
+    #[arg(long, value_name = "URL", conflicts_with_all = ["timeout", "detach"])]
+    pub queue: Option<String>,
     #[command(flatten)]
     pub follow: Follow,
 }

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use windlass_core::event::text::{Line, Revision};
 use windlass_core::event::{DeployRequested, Event, EventData, RollbackRequested};
+use windlass_core::queue::Queue as _;
 
 use super::args::{Deploy, Rollback, SendEvent};
 use super::command::Context;
 use super::follow::{conclude, send};
+use crate::broker::amqp_cause;
 use crate::engine::source_cause;
 use crate::exit::Exit;
 use crate::stop::{Cause, chain};
+use crate::variables::Variables;
 
 /// `windlass deploy`.
 pub(super) async fn deploy(context: &Context, args: Deploy) -> Result<Exit, Cause> {
@@ -66,6 +69,9 @@ pub(super) async fn send_event(context: &Context, args: SendEvent) -> Result<Exi
         cause.hints.extend(error.hint());
         cause
     })?;
+    if let Some(broker) = &args.queue {
+        return publish(context, broker, &event).await;
+    }
     let engine = context.engine().await?;
     let known = engine.store.event_of(&event.identity.source, &event.identity.id).await?;
     if let Some(known) = known {
@@ -73,6 +79,16 @@ pub(super) async fn send_event(context: &Context, args: SendEvent) -> Result<Exi
     }
     let followed = send(&engine, context.printer, &event, &args.follow).await?;
     conclude(context.printer, &followed, Exit::Ok)
+}
+
+/// Puts an event into the queue of a broker. When this returns, it is on the broker's disk.
+async fn publish(context: &Context, broker: &str, event: &Event) -> Result<Exit, Cause> {
+    let queue = context.config.queue.open(broker, "windlass events send", &Variables::Process)?;
+    queue.connect().await.map_err(|error| amqp_cause(&error))?;
+    queue.publish(&event.to_message()).await?;
+    queue.close().await;
+    context.printer.say(&format!("published to the queue `{}`", context.config.queue.name));
+    Ok(Exit::Ok)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Cause> {

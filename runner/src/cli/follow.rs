@@ -52,8 +52,7 @@ pub(super) async fn send(
     event: &Event,
     follow: &Follow,
 ) -> Result<Followed, Cause> {
-    let message = serde_json::to_vec(&event.to_json()).expect("an event is plain data");
-    engine.queue.publish(&message).await?;
+    engine.queue.publish(&event.to_message()).await?;
     if follow.detach {
         return Ok(Followed::Queued);
     }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::args::Serve;
 use super::command::Context;
+use crate::broker::Intake;
 use crate::exit::Exit;
 use crate::stop::Cause;
 use crate::worker::{self, Until};
@@ -24,12 +25,16 @@ pub(super) async fn serve(context: &Context, args: &Serve) -> Result<Exit, Cause
     let (stop, stopped) = watch::channel(false);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let until = if args.until_idle { Until::Idle } else { Until::Stopped };
+    if args.until_idle {
+        Intake::drain(&engine).await?;
+    }
+    let broker = if args.until_idle { None } else { Intake::start(&engine, stopped.clone()).await? };
     context.printer.say(&format!("windlass works on `{}`", engine.store.dir().display()));
     let work = worker::work(Arc::clone(&engine), &leadership, until, stopped);
     tokio::pin!(work);
     loop {
         tokio::select! {
-            worked = &mut work => return worked.map(|()| Exit::Ok).map_err(Cause::from),
+            worked = &mut work => break worked?,
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
@@ -40,4 +45,8 @@ pub(super) async fn serve(context: &Context, args: &Serve) -> Result<Exit, Cause
             "finishing the runs in hand; a second signal ends at once, and the next start goes on from there",
         );
     }
+    if let Some(broker) = broker {
+        broker.finish().await;
+    }
+    Ok(Exit::Ok)
 }

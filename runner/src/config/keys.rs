@@ -5,7 +5,7 @@ use config::{Value, ValueKind};
 use super::error::{ConfigError, Written};
 
 /// Every key that has a value; `*` stands for the name of a cluster. A test holds it to `default.toml` and to the types.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 14] = [
     "repository",
     "infra",
     "data_dir",
@@ -14,6 +14,9 @@ pub(super) const KEYS: [&str; 11] = [
     "secrets.placeholder",
     "secrets.environment",
     "secrets.directories",
+    "queue.url",
+    "queue.name",
+    "queue.password_file",
     "identity.name",
     "verify.soak",
     "log.filter",
@@ -21,7 +24,7 @@ pub(super) const KEYS: [&str; 11] = [
 
 /// Values at these keys are paths.
 pub(super) fn is_path(key: &str) -> bool {
-    ["repository", "data_dir", "clusters.*.kubeconfig", "secrets.directories"]
+    ["repository", "data_dir", "clusters.*.kubeconfig", "secrets.directories", "queue.password_file"]
         .iter()
         .any(|path| matches(path, key))
 }

@@ -15,6 +15,7 @@ use windlass_core::name::{ClusterName, Digest};
 
 pub use self::error::ConfigError;
 use self::error::Written;
+use crate::broker::QueueConfig;
 use crate::plugins::{ClusterAccess, KubeconfigConfig};
 use crate::secrets::SecretsConfig;
 use crate::variables::Variables;
@@ -28,8 +29,8 @@ pub const FILE_NAME: &str = "windlass.toml";
 /// What the variables of the configuration begin with.
 const PREFIX: &str = "WINDLASS_";
 
-/// Variables that begin like configuration and are options of the command line.
-const NOT_CONFIGURATION: [&str; 7] = [
+/// Variables that begin like configuration and are options of the command line, or a secret.
+const NOT_CONFIGURATION: &[&str] = &[
     "WINDLASS_CONFIG",
     "WINDLASS_LOG",
     "WINDLASS_LOG_FORMAT",
@@ -37,6 +38,7 @@ const NOT_CONFIGURATION: [&str; 7] = [
     "WINDLASS_KILL_VISITS",
     "WINDLASS_NO_PROGRESS",
     "WINDLASS_SCREEN_READER",
+    crate::broker::PASSWORD_VARIABLE,
 ];
 
 /// The whole configuration. It holds no secret.
@@ -54,6 +56,8 @@ pub struct Config {
     pub clusters: BTreeMap<ClusterName, ClusterAccess>,
     /// Where values of secrets come from.
     pub secrets: SecretsConfig,
+    /// The broker that events come from, beside the commands of this machine.
+    pub queue: QueueConfig,
     /// Who acts on the command line.
     pub identity: Identity,
     /// How a release is verified.
@@ -118,6 +122,7 @@ impl Config {
             let reason = "is shorter than eight characters: it could stand in a text by chance";
             return Err(written.invalid("secrets.placeholder", reason));
         }
+        self.queue.check().map_err(|(key, error)| written.invalid(key, &error.to_string()))?;
         if self.log.filter.parse::<EnvFilter>().is_err() {
             return Err(written.invalid(
                 "log.filter",

@@ -39,6 +39,11 @@ fn defaults_are_these() {
         "environment": true,
         "directories": []
       },
+      "queue": {
+        "url": null,
+        "name": "windlass.events",
+        "password_file": null
+      },
       "identity": {
         "name": "ada"
       },

@@ -138,7 +138,8 @@ impl EmbeddedQueue {
         for row in rows {
             let (id, attempt): (u64, u32) = (row.try_get("id")?, row.try_get("attempt")?);
             let token = Token { session: self.session, tag: id | u64::from(attempt) << ATTEMPT_SHIFT };
-            deliveries.push((id, Delivery { token, message: row.try_get("message")?, attempt }));
+            let message = row.try_get("message")?;
+            deliveries.push((id, Delivery { token, message, attempt, traceparent: None }));
         }
         // SQLite returns updated rows in no particular order.
         deliveries.sort_by_key(|(id, _)| *id);
@@ -173,9 +174,12 @@ impl EmbeddedQueue {
         self.store.commit(writing, &[Operation::Publish]).await
     }
 
-    async fn tell(&self, token: &Token, verdict: &Verdict) -> Result<Settled, StoreError> {
+    async fn tell(&self, tokens: &[Token], verdict: &Verdict) -> Result<Vec<Settled>, StoreError> {
         let mut writing = self.store.write().await?;
-        let settled = settle(&mut writing, token, verdict).await?;
+        let mut settled = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            settled.push(settle(&mut writing, token, verdict).await?);
+        }
         self.store.commit(writing, &[Operation::Settle]).await?;
         Ok(settled)
     }
@@ -207,8 +211,8 @@ impl Queue for EmbeddedQueue {
         self.receive_by(max, Instant::now() + wait).await.map_err(queue_error("receive"))
     }
 
-    async fn settle(&self, token: &Token, verdict: Verdict) -> Result<Settled, QueueError> {
-        self.tell(token, &verdict).await.map_err(queue_error("settle a delivery"))
+    async fn settle(&self, tokens: &[Token], verdict: &Verdict) -> Result<Vec<Settled>, QueueError> {
+        self.tell(tokens, verdict).await.map_err(queue_error("settle deliveries"))
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
@@ -365,7 +369,8 @@ mod tests {
         drop(Receiving { queue: &queue, batch: Some(batch) });
         let again = queue.receive(1, Duration::ZERO).await.unwrap();
         assert_eq!((again.len(), &again[0].message), (1, &b"kept".to_vec()));
-        assert_eq!(queue.settle(&taken[0].token, Verdict::Taken).await.unwrap(), Settled::Stale);
+        let stale = [taken[0].token.clone()];
+        assert_eq!(queue.settle(&stale, &Verdict::Taken).await.unwrap(), [Settled::Stale]);
     }
 
     #[tokio::test]

@@ -144,7 +144,7 @@ async fn take_over_all(store: &Store, queue: &EmbeddedQueue) -> Result<(), Store
         for delivery in deliveries {
             if delivery.attempt == 1 {
                 let back = Verdict::Release(Duration::ZERO);
-                queue.settle(&delivery.token, back).await.expect("the queue is in the store");
+                queue.settle(&[delivery.token], &back).await.expect("the queue is in the store");
                 continue;
             }
             let incoming = incoming(delivery.message);

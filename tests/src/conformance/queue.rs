@@ -44,42 +44,60 @@ pub trait Place: Send + Sync {
     async fn open(&self) -> Box<dyn Queue>;
 }
 
+macro_rules! cases {
+    ($($case:ident)*) => {
+        /// Every case, in the words that name it.
+        pub const CASES: &[&str] = &[$(stringify!($case)),*];
+
+        /// Runs one case.
+        pub async fn run(case: &str, place: &dyn Place) {
+            match case {
+                $(stringify!($case) => $case(place).await,)*
+                other => panic!("there is no case `{other}`"),
+            }
+        }
+    };
+}
+
+cases! {
+    a_message_arrives_as_it_was_published
+    an_empty_message_arrives
+    every_byte_arrives
+    a_big_message_arrives
+    equal_messages_are_two_deliveries
+    a_quiet_queue_keeps_its_order
+    many_messages_arrive_once_each
+    many_publishers_lose_nothing
+    a_published_message_outlives_its_session
+    an_empty_queue_gives_nothing
+    a_waiting_receiver_is_woken
+    a_waiting_receiver_is_woken_by_another_session
+    a_receiver_does_not_wait_for_more_than_there_is
+    max_is_the_most_that_is_handed_out
+    two_receivers_never_share_a_delivery
+    what_is_in_hand_is_not_handed_out_again
+    what_is_in_hand_returns_when_its_session_is_gone
+    what_was_taken_never_returns
+    only_what_was_not_settled_returns
+    verdicts_come_in_any_order
+    each_token_gets_its_own_answer
+    settling_twice_is_stale
+    a_token_of_an_earlier_session_is_stale
+    a_stale_verdict_settles_nothing
+    a_stale_token_stays_stale_when_the_message_is_in_hand_again
+    what_was_released_returns
+    what_was_released_with_a_delay_returns
+    a_release_keeps_the_message_for_others
+    what_was_rejected_is_dead
+    the_first_attempt_is_one
+    a_receive_that_is_given_up_loses_nothing
+    depth_counts_what_waits_and_what_is_in_hand
+}
+
 /// Runs every case, each on a place of its own.
 pub async fn run_all<P: Place>(fresh: impl AsyncFn() -> P) {
-    macro_rules! run {
-        ($($case:ident)*) => { $( $case(&fresh().await).await; )* };
-    }
-    run! {
-        a_message_arrives_as_it_was_published
-        an_empty_message_arrives
-        every_byte_arrives
-        a_big_message_arrives
-        equal_messages_are_two_deliveries
-        a_quiet_queue_keeps_its_order
-        many_messages_arrive_once_each
-        many_publishers_lose_nothing
-        a_published_message_outlives_its_session
-        an_empty_queue_gives_nothing
-        a_waiting_receiver_is_woken
-        a_waiting_receiver_is_woken_by_another_session
-        a_receiver_does_not_wait_for_more_than_there_is
-        max_is_the_most_that_is_handed_out
-        two_receivers_never_share_a_delivery
-        what_is_in_hand_is_not_handed_out_again
-        what_is_in_hand_returns_when_its_session_is_gone
-        what_was_taken_never_returns
-        only_what_was_not_settled_returns
-        settling_twice_is_stale
-        a_token_of_an_earlier_session_is_stale
-        a_stale_verdict_settles_nothing
-        a_stale_token_stays_stale_when_the_message_is_in_hand_again
-        what_was_released_returns
-        what_was_released_with_a_delay_returns
-        a_release_keeps_the_message_for_others
-        what_was_rejected_is_dead
-        the_first_attempt_is_one
-        a_receive_that_is_given_up_loses_nothing
-        depth_counts_what_waits_and_what_is_in_hand
+    for case in CASES {
+        run(case, &fresh().await).await;
     }
 }
 
@@ -126,16 +144,20 @@ pub async fn a_quiet_queue_keeps_its_order(place: &dyn Place) {
 
 /// Nothing is lost and nothing doubled while nothing goes wrong.
 pub async fn many_messages_arrive_once_each(place: &dyn Place) {
+    const COUNT: usize = 300;
     let queue = place.open().await;
-    let messages: BTreeSet<_> = (0..300).map(|index| format!("message {index:03}")).collect();
-    for message in &messages {
-        queue.publish(message.as_bytes()).await.unwrap();
+    for index in 0..COUNT {
+        queue.publish(format!("message {index:03}").as_bytes()).await.unwrap();
     }
-    let deliveries = collect(&*queue, 300).await;
-    for delivery in &deliveries {
-        assert_eq!(queue.settle(&delivery.token, Verdict::Taken).await.unwrap(), Settled::Done);
+    let mut found = Vec::new();
+    while found.len() < COUNT {
+        // More than a session may have in hand, so they must come in turns.
+        let deliveries = patient_receive(&*queue, COUNT).await;
+        settle_all(&*queue, &deliveries, &Verdict::Taken).await;
+        found.extend(texts(&deliveries));
     }
-    assert_eq!(texts(&deliveries).into_iter().collect::<BTreeSet<_>>(), messages);
+    let expected: BTreeSet<_> = (0..COUNT).map(|index| format!("message {index:03}")).collect();
+    assert_eq!((found.len(), found.into_iter().collect::<BTreeSet<_>>()), (COUNT, expected));
     nothing_comes(&*queue).await;
 }
 
@@ -248,14 +270,41 @@ pub async fn only_what_was_not_settled_returns(place: &dyn Place) {
     assert_eq!(found, ["a", "c"].map(str::to_owned).into());
 }
 
+/// What was taken over together need not be what was delivered together, and a neighbour may have another verdict.
+pub async fn verdicts_come_in_any_order(place: &dyn Place) {
+    let queue = place.open().await;
+    publish(&*queue, &["a", "b", "c", "d", "e", "f"]).await;
+    let in_hand = collect(&*queue, 6).await;
+    settle_all(&*queue, &[in_hand[3].clone(), in_hand[1].clone()], &Verdict::Taken).await;
+    settle_all(&*queue, &in_hand[..1], &Verdict::Reject("cannot be read".to_owned())).await;
+    settle_all(&*queue, &in_hand[4..5], &Verdict::Taken).await;
+    drop(queue);
+    let queue = place.open().await;
+    let found: BTreeSet<_> = texts(&collect(&*queue, 2).await).into_iter().collect();
+    assert_eq!(found, ["c", "f"].map(str::to_owned).into());
+    nothing_comes(&*queue).await;
+}
+
+/// A token that is stale keeps no other from being settled.
+pub async fn each_token_gets_its_own_answer(place: &dyn Place) {
+    let queue = place.open().await;
+    publish(&*queue, &["a", "b"]).await;
+    let in_hand = collect(&*queue, 2).await;
+    settle_all(&*queue, &in_hand[..1], &Verdict::Taken).await;
+    let tokens = [in_hand[0].token.clone(), in_hand[1].token.clone(), in_hand[1].token.clone()];
+    let settled = queue.settle(&tokens, &Verdict::Taken).await.unwrap();
+    assert_eq!(settled, [Settled::Stale, Settled::Done, Settled::Stale]);
+    nothing_comes(&*queue).await;
+}
+
 /// A verdict that was given cannot be given again; that is an answer, not an error.
 pub async fn settling_twice_is_stale(place: &dyn Place) {
     let queue = place.open().await;
     publish(&*queue, &["a"]).await;
     let delivery = collect(&*queue, 1).await.remove(0);
-    assert_eq!(queue.settle(&delivery.token, Verdict::Taken).await.unwrap(), Settled::Done);
+    assert_eq!(settle(&*queue, &delivery, &Verdict::Taken).await, Settled::Done);
     for verdict in [Verdict::Taken, Verdict::Release(Duration::ZERO), Verdict::Reject("late".to_owned())] {
-        assert_eq!(queue.settle(&delivery.token, verdict).await.unwrap(), Settled::Stale);
+        assert_eq!(settle(&*queue, &delivery, &verdict).await, Settled::Stale);
     }
 }
 
@@ -267,8 +316,8 @@ pub async fn a_token_of_an_earlier_session_is_stale(place: &dyn Place) {
     drop(queue);
     let queue = place.open().await;
     let new = collect(&*queue, 1).await.remove(0);
-    assert_eq!(queue.settle(&old.token, Verdict::Taken).await.unwrap(), Settled::Stale);
-    assert_eq!(queue.settle(&new.token, Verdict::Taken).await.unwrap(), Settled::Done);
+    assert_eq!(settle(&*queue, &old, &Verdict::Taken).await, Settled::Stale);
+    assert_eq!(settle(&*queue, &new, &Verdict::Taken).await, Settled::Done);
 }
 
 /// A verdict that came too late must not settle somebody else's delivery of the same message.
@@ -279,7 +328,7 @@ pub async fn a_stale_verdict_settles_nothing(place: &dyn Place) {
     drop(queue);
     let queue = place.open().await;
     let _new = collect(&*queue, 1).await;
-    queue.settle(&old.token, Verdict::Taken).await.unwrap();
+    settle(&*queue, &old, &Verdict::Taken).await;
     drop(queue);
     assert_eq!(texts(&collect(&*place.open().await, 1).await), ["a"]);
 }
@@ -291,7 +340,7 @@ pub async fn a_stale_token_stays_stale_when_the_message_is_in_hand_again(place: 
     let first = collect(&*queue, 1).await;
     settle_all(&*queue, &first, &Verdict::Release(Duration::ZERO)).await;
     let second = collect(&*queue, 1).await;
-    assert_eq!(queue.settle(&first[0].token, Verdict::Taken).await.unwrap(), Settled::Stale);
+    assert_eq!(settle(&*queue, &first[0], &Verdict::Taken).await, Settled::Stale);
     settle_all(&*queue, &second, &Verdict::Taken).await;
 }
 
@@ -425,9 +474,15 @@ async fn nothing_comes(queue: &dyn Queue) {
 }
 
 async fn settle_all(queue: &dyn Queue, deliveries: &[Delivery], verdict: &Verdict) {
-    for delivery in deliveries {
-        assert_eq!(queue.settle(&delivery.token, verdict.clone()).await.unwrap(), Settled::Done);
-    }
+    let tokens: Vec<_> = deliveries.iter().map(|delivery| delivery.token.clone()).collect();
+    let settled = queue.settle(&tokens, verdict).await.unwrap();
+    assert_eq!(settled, vec![Settled::Done; tokens.len()]);
+}
+
+async fn settle(queue: &dyn Queue, delivery: &Delivery, verdict: &Verdict) -> Settled {
+    let settled = queue.settle(std::slice::from_ref(&delivery.token), verdict).await.unwrap();
+    assert_eq!(settled.len(), 1, "one token, {} answers", settled.len());
+    settled[0]
 }
 
 /// Brokers count a moment later than they act.

@@ -1,0 +1,7 @@
+//! The queue: one contract for every backend, and RabbitMQ at its worst.
+
+mod broker;
+mod contract;
+mod fleet;
+mod outage;
+mod refusals;
