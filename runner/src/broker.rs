@@ -15,6 +15,7 @@ use windlass_core::queue::{Delivery, Queue as _};
 
 use crate::engine::Engine;
 use crate::intake;
+use crate::metrics;
 use crate::stop::{Cause, chain};
 use crate::variables::Variables;
 
@@ -32,6 +33,9 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// How long an empty queue is believed to stay empty, by a runner that stops when nothing is left.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// How old the broker's numbers may be.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// The waits between tries of a store that fails, from the first to the longest.
 const STORE_WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
@@ -130,6 +134,7 @@ impl Intake {
     /// Begins, if a broker is configured. One that is away is waited for; one that will never let windlass in ends the start.
     pub async fn start(engine: &Arc<Engine>, stop: watch::Receiver<bool>) -> Result<Option<Self>, Cause> {
         let Some(queue) = Self::connect(engine).await? else { return Ok(None) };
+        tokio::spawn(measure(Arc::clone(&queue), stop.clone()));
         let task = tokio::spawn(receive(Arc::clone(engine), Arc::clone(&queue), stop));
         Ok(Some(Self { queue, task }))
     }
@@ -181,6 +186,19 @@ async fn receive(engine: Arc<Engine>, queue: Arc<AmqpQueue>, mut stop: watch::Re
             },
             // The queue has waited for the broker already, and said so.
             Err(error) => tracing::debug!(error = %chain(&error), "nothing was received"),
+        }
+    }
+}
+
+/// Looks at what waits, for the metrics. A broker that does not answer has no depth that could be shown.
+async fn measure(queue: Arc<AmqpQueue>, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Ok(depth) = queue.depth().await {
+            metrics::measure_queue("rabbitmq", depth);
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(MEASURE) => {}
         }
     }
 }

@@ -55,10 +55,10 @@ impl Windlass {
         // One cryptography for everything; a second installation is somebody else's and as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let cli = Cli::parse();
-        telemetry::init(cli.global.log.as_deref().unwrap_or("warn"), cli.global.log_format);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
         let exit = runtime.block_on(cli::run(cli, self.plugins));
+        telemetry::flush();
         // Reads that block, such as a stdin that nobody closes, must not keep the process.
         runtime.shutdown_background();
         exit.into()

@@ -2,9 +2,10 @@
 
 use windlass_core::event::{Event, EventData};
 use windlass_core::queue::{Delivery, Queue, Token, Verdict};
-use windlass_store::{Incoming, QueuedEvent, StoreError};
+use windlass_store::{Incoming, QueuedEvent, StoreError, Taken};
 
 use crate::engine::Engine;
+use crate::metrics::INTAKE;
 use crate::stop::chain;
 
 /// What deliveries are, once they were looked at.
@@ -26,9 +27,9 @@ struct Dead {
 pub async fn take_over(engine: &Engine, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
     let sorted = sort(deliveries, |_| None);
     if !sorted.events.is_empty() {
-        engine.store.take_over_from_queue(&sorted.events, engine.now()).await?;
+        count("windlass", &engine.store.take_over_from_queue(&sorted.events, engine.now()).await?);
     }
-    keep_dead(engine, &engine.queue, sorted.dead).await
+    keep_dead(engine, &engine.queue, "windlass", sorted.dead).await
 }
 
 /// Takes deliveries of another queue over: into the inbox first, settled then. What comes again because the queue was not told is recognised.
@@ -41,10 +42,10 @@ pub async fn take_over_from(
     if !sorted.events.is_empty() {
         let (tokens, events): (Vec<_>, Vec<_>) =
             sorted.events.into_iter().map(|event| (event.token, event.incoming)).unzip();
-        engine.store.take_over(&events, engine.now()).await?;
+        count("rabbitmq", &engine.store.take_over(&events, engine.now()).await?);
         settle(queue, &tokens).await;
     }
-    keep_dead(engine, queue, sorted.dead).await
+    keep_dead(engine, queue, "rabbitmq", sorted.dead).await
 }
 
 fn sort(deliveries: Vec<Delivery>, refuse: impl Fn(&Event) -> Option<&'static str>) -> Sorted {
@@ -76,10 +77,16 @@ fn asks_for_a_known_person(event: &Event) -> Option<&'static str> {
     }
 }
 
-async fn keep_dead(engine: &Engine, queue: &dyn Queue, dead: Vec<Dead>) -> Result<(), StoreError> {
+async fn keep_dead(
+    engine: &Engine,
+    queue: &dyn Queue,
+    system: &str,
+    dead: Vec<Dead>,
+) -> Result<(), StoreError> {
     for Dead { token, message, reason } in dead {
         let inbox = engine.store.record_dead(&message, &reason, engine.now()).await?;
         tracing::warn!(%inbox, %reason, "a message of the queue becomes no run");
+        INTAKE.add(1, &[system, "dead"]);
         settle(queue, &[token]).await;
     }
     Ok(())
@@ -89,6 +96,13 @@ async fn settle(queue: &dyn Queue, tokens: &[Token]) {
     if let Err(error) = queue.settle(tokens, &Verdict::Taken).await {
         // It is kept already; an event that comes again is recognised, and what is none is kept twice, which is better than lost.
         tracing::warn!(error = %chain(&error), "deliveries could not be settled");
+    }
+}
+
+fn count(system: &str, taken: &[Taken]) {
+    for taken in taken {
+        let result = if matches!(taken, Taken::New(_)) { "new" } else { "duplicate" };
+        INTAKE.add(1, &[system, result]);
     }
 }
 

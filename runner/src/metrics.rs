@@ -5,8 +5,15 @@
 //! No label holds what grows without bound: no run, no commit, no object.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use windlass_core::queue::{Depth, Queue as _};
+use windlass_core::run::RunState;
+use windlass_store::StoreError;
+
+use crate::engine::Engine;
 
 /// Calls and commits: from a tenth of a millisecond to half a minute.
 const SHORT: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -140,6 +147,18 @@ pub struct Metric {
     /// What its values are told apart by.
     pub labels: &'static [&'static str],
     series: Mutex<BTreeMap<Vec<String>, Value>>,
+    also: OnceLock<Also>,
+}
+
+/// Hears each duration as it is measured, in seconds, with the values of its labels.
+type Listener = dyn Fn(f64, &[&str]) + Send + Sync;
+
+struct Also(Box<Listener>);
+
+impl fmt::Debug for Also {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Also")
+    }
 }
 
 /// How values are kept.
@@ -175,7 +194,15 @@ impl Metric {
         description: &'static str,
         labels: &'static [&'static str],
     ) -> Self {
-        Self { name, kind, unit, description, labels, series: Mutex::new(BTreeMap::new()) }
+        Self {
+            name,
+            kind,
+            unit,
+            description,
+            labels,
+            series: Mutex::new(BTreeMap::new()),
+            also: OnceLock::new(),
+        }
     }
 
     const fn counter(
@@ -207,12 +234,11 @@ impl Metric {
     }
 
     /// Counts. The values stand in the order of the labels.
-    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and both formats want floats")]
     pub fn add(&self, count: u64, values: &[&str]) {
         debug_assert_eq!(self.kind, Kind::Counter);
         self.change(values, |value| {
             let Value::Number(number) = value else { unreachable!("a counter is a number") };
-            *number += count as f64;
+            *number += crate::metrics::number(count);
         });
     }
 
@@ -224,14 +250,27 @@ impl Metric {
             counts[bounds.partition_point(|bound| *bound < seconds)] += 1;
             *sum += seconds;
         });
+        if let Some(Also(also)) = self.also.get() {
+            also(seconds, values);
+        }
+    }
+
+    /// Tells somebody else of each duration too: who keeps distributions of their own cannot take these over.
+    pub fn also(&self, also: Box<Listener>) {
+        // The first stays, as it is the one that runs.
+        let _ = self.also.set(Also(also));
+    }
+
+    /// Replaces one series of a gauge.
+    pub fn set(&self, number: f64, values: &[&str]) {
+        debug_assert_eq!(self.kind, Kind::Gauge);
+        self.change(values, |value| *value = Value::Number(number));
     }
 
     /// Replaces all series of a gauge: what is not among them is no more.
-    pub fn set_all<'value>(&self, series: impl IntoIterator<Item = (Vec<&'value str>, f64)>) {
+    pub fn replace(&self, series: Vec<(Vec<String>, f64)>) {
         debug_assert_eq!(self.kind, Kind::Gauge);
-        let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
-        *self.lock() =
-            series.into_iter().map(|(values, number)| (owned(values), Value::Number(number))).collect();
+        *self.lock() = series.into_iter().map(|(values, number)| (values, Value::Number(number))).collect();
     }
 
     /// What was counted until now, by the labels' values.
@@ -276,6 +315,49 @@ impl Kind {
             Self::Histogram(_) => "histogram",
         }
     }
+}
+
+/// Brings what is not counted as it happens, but looked at, up to date.
+pub async fn refresh(engine: &Engine) -> Result<(), StoreError> {
+    let census = engine.store.census().await?;
+    let mut active: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    let mut held: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    for group in &census.runs {
+        let environment = group.environment.as_str();
+        let count = number(group.count);
+        let state = if matches!(group.state, RunState::At(_)) { "executing" } else { "pending" };
+        *active.entry((environment, state)).or_default() += count;
+        if let Some(code) = &group.hold_code {
+            *held.entry((environment, code)).or_default() += count;
+        }
+    }
+    let pairs = |series: BTreeMap<(&'_ str, &'_ str), f64>| {
+        series
+            .into_iter()
+            .map(|((one, two), number)| (vec![one.to_owned(), two.to_owned()], number))
+            .collect()
+    };
+    RUNS_ACTIVE.replace(pairs(active));
+    RUNS_HELD.replace(pairs(held));
+    let stuck =
+        census.environments.iter().map(|(name, stuck)| (vec![name.to_string()], f64::from(u8::from(*stuck))));
+    ENVIRONMENTS_STUCK.replace(stuck.collect());
+    if let Ok(depth) = engine.queue.depth().await {
+        measure_queue("windlass", depth);
+    }
+    Ok(())
+}
+
+/// What waits in a queue: `windlass` for the embedded one, `rabbitmq` for a broker.
+pub fn measure_queue(system: &str, depth: Depth) {
+    for (state, count) in [("waiting", depth.waiting), ("unsettled", depth.unsettled), ("dead", depth.dead)] {
+        QUEUE_DEPTH.set(number(count), &[system, state]);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and both formats want floats")]
+fn number(count: u64) -> f64 {
+    count as f64
 }
 
 /// Everything in Prometheus' text format, version 0.0.4.
@@ -344,8 +426,9 @@ mod tests {
         for seconds in [0.05, 0.1, 0.7, 20.0] {
             MEASURED.record(seconds, &["it"]);
         }
-        LATEST.set_all([(vec!["gone"], 1.0)]);
-        LATEST.set_all([(vec!["here"], 3.0)]);
+        LATEST.set(1.0, &["gone"]);
+        LATEST.replace(vec![(vec!["here".to_owned()], 2.0)]);
+        LATEST.set(3.0, &["here"]);
         insta::assert_snapshot!(render_all(&[&COUNTED, &MEASURED, &LATEST]), @r#"
         # HELP test_counted_total Things
         # TYPE test_counted_total counter
@@ -382,5 +465,36 @@ mod tests {
             let families = ["windlass.", "cicd.", "http.", "messaging."];
             assert!(families.iter().any(|family| metric.name.starts_with(family)), "{}", metric.name);
         }
+    }
+
+    /// The words of a text that can only be metrics, without what histograms add to their names.
+    fn metrics_in(text: &str) -> std::collections::BTreeSet<String> {
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let words = text.split(|letter| !is_word(letter));
+        let families = ["windlass_", "cicd_", "http_", "messaging_"];
+        let words = words.filter(|word| families.iter().any(|family| word.starts_with(family)));
+        let ends = ["_bucket", "_count", "_sum"];
+        words
+            .map(|word| ends.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn dashboard_and_alerts_use_metrics_that_exist() {
+        let names = ALL.iter().map(|metric| metric.prometheus_name());
+        let labels = ALL.iter().flat_map(|metric| metric.labels).map(|label| underscored(label));
+        let known: std::collections::BTreeSet<_> = names.chain(labels).collect();
+        let dashboard = include_str!("../../deploy/monitoring/dashboard.json");
+        let alerts = include_str!("../../deploy/monitoring/alerts.yaml");
+        for text in [dashboard, alerts] {
+            let used = metrics_in(text);
+            assert!(used.len() > 10, "{used:?}");
+            assert_eq!(used.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+        }
+        let shown = metrics_in(dashboard);
+        let unseen: Vec<_> =
+            ALL.iter().map(|metric| metric.prometheus_name()).filter(|name| !shown.contains(name)).collect();
+        assert_eq!(unseen, Vec::<String>::new(), "the dashboard leaves these out");
+        serde_json::from_str::<serde_json::Value>(dashboard).expect("the dashboard is JSON");
     }
 }

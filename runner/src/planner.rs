@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tracing::{Instrument as _, Span};
 use windlass_core::event::{
     ApprovalGiven, ClusterReady, ClusterRequested, DeployRequested, DriftDetected, Event, EventData, Push,
     RollbackRequested,
@@ -16,6 +17,7 @@ use windlass_store::{Approval, Decision, InboxEvent, NewRun, StoreError, WindowO
 
 use crate::engine::{Engine, source_cause};
 use crate::stop::{Cause, chain};
+use crate::telemetry::trace;
 
 /// What an event comes to.
 enum Plan {
@@ -25,12 +27,21 @@ enum Plan {
 
 /// Plans one event of the inbox. Whatever is wrong with it becomes its reason; only the store's own failures stop the planning.
 pub async fn plan(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreError> {
+    let span = trace::plan_span(event);
+    plan_traced(engine, event).instrument(span).await
+}
+
+async fn plan_traced(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreError> {
     let planned = match Event::parse(&event.body) {
         Ok(parsed) => plan_event(engine, &parsed).await?,
         Err(error) => Plan::Nothing(chain(&error)),
     };
     match planned {
-        Plan::Runs(runs) if !runs.is_empty() => {
+        Plan::Runs(mut runs) if !runs.is_empty() => {
+            let traceparent = trace::context_of(&Span::current()).or_else(|| event.traceparent.clone());
+            for run in &mut runs {
+                run.traceparent.clone_from(&traceparent);
+            }
             for run in engine.store.plan(event.inbox, &runs, engine.now()).await? {
                 tracing::info!(run = %run.id, environment = %run.environment, commit = %run.commit, "planned");
             }

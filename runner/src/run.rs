@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use windlass_cluster::{AppliedObject, ApplyHook, Cluster, Planned};
 use windlass_core::failure::FailureClass;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
@@ -27,6 +27,7 @@ use crate::stages::apply::{Intent, Interrupted};
 use crate::stages::gate::unknown_environment;
 use crate::stages::render::{ReleaseContent, RenderRecord, load, service_of};
 use crate::stop::{Cause, Failure, Held, Stop};
+use crate::telemetry::trace;
 use crate::worker::CLAIM_TTL;
 
 /// A claim is trusted five seconds less than it holds, so that a write that was allowed has ended when somebody else may begin.
@@ -56,6 +57,8 @@ pub struct Run {
     journal: Vec<StageRecord>,
     cluster: Option<Cluster>,
     trusted_until: watch::Sender<Instant>,
+    /// What is traced of the run as long as this process carries it.
+    span: Span,
 }
 
 /// How a stage that did not succeed is kept in the journal.
@@ -86,6 +89,7 @@ impl Run {
             journal,
             cluster: None,
             trusted_until: watch::Sender::new(Instant::now() + TRUSTED_FOR),
+            span: Span::current(),
         })
     }
 
@@ -131,8 +135,10 @@ impl Run {
         }
         self.engine.store.begin_stage(&mut self.claim, stage, &intent, self.engine.now()).await?;
         self.journal = journal::load(&self.engine.store, self.id()).await?;
-        let span = tracing::info_span!("stage", stage = stage.as_str(), run = %self.id(), environment = %self.environment());
-        let result = effect(self).instrument(span).await;
+        let span = trace::stage_span(stage, self.row());
+        let result = effect(self).instrument(span.clone()).await;
+        trace::end_stage(&span, result.as_ref().err().map(Stop::code));
+        drop(span);
         match result {
             Ok(value) => {
                 let plain = serde_json::to_value(&value).expect("a stage's result is plain data");
@@ -356,6 +362,7 @@ impl Run {
     pub async fn hold(&mut self, held: Held) -> Result<(), StoreError> {
         let expires = self.engine.now() + HELD_AT_MOST;
         let text = self.redactor.redact(&held.text).into_owned();
+        trace::hold_run(&self.span, &held.code);
         let parked =
             Hold { code: held.code, text, due: held.due, expires: Some(expires), digest: held.digest };
         self.engine.store.hold(&mut self.claim, parked, self.engine.now()).await
@@ -373,6 +380,7 @@ impl Run {
     /// Ends the run.
     pub async fn end(&mut self, outcome: Outcome, cause: Cause) -> Result<(), StoreError> {
         let reason = Reason { text: self.redactor.redact(&cause.to_text()).into_owned(), code: cause.code };
+        trace::end_run(&self.span, outcome, &reason.code);
         self.engine.store.end(&mut self.claim, outcome, reason, self.engine.now()).await
     }
 
@@ -384,6 +392,7 @@ impl Run {
     /// Ends the run as verified; from now on its release is one to return to.
     pub async fn end_verified(&mut self) -> Result<(), Stop> {
         let reason = Reason::new("verified", "every object is ready and carries this release");
+        trace::end_run(&self.span, Outcome::Verified, &reason.code);
         let changes = [Change::Verified, Change::End(Outcome::Verified, reason)];
         Ok(self.engine.store.write_run(&mut self.claim, &changes, self.engine.now()).await?)
     }

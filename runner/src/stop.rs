@@ -106,6 +106,18 @@ impl Stop {
         }
     }
 
+    /// The stable word for it.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refuse(cause) | Self::Later(cause) | Self::Yield(_, cause) => &cause.code,
+            Self::Fail(failure) => &failure.cause.code,
+            Self::Hold(held) => &held.code,
+            Self::Busy => "busy",
+            Self::Interrupted => "interrupted",
+            Self::Store(_) => "store",
+        }
+    }
+
     /// In words.
     pub fn text(&self) -> String {
         match self {

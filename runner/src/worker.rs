@@ -16,10 +16,12 @@ use windlass_core::run::{Outcome, RunState};
 use windlass_store::{Claim, Leadership, Seen, StoreError};
 
 use crate::engine::Engine;
+use crate::metrics;
 use crate::pipeline;
 use crate::planner;
 use crate::run::Run;
 use crate::stop::{Cause, Held, Stop};
+use crate::telemetry::trace;
 
 /// How long a claim and a lease hold without being renewed: a machine that is only slow renews in time, one that died is followed soon.
 pub const CLAIM_TTL: Duration = Duration::from_secs(30);
@@ -32,6 +34,9 @@ const INTAKE_BATCH: usize = 64;
 
 /// The longest sleep when nothing is known to come, in case a wake-up was missed.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// How old the numbers may be that are looked at and not counted.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// A process may die this often in one run before the run itself is taken for the cause.
 const POISON: u32 = 3;
@@ -56,7 +61,12 @@ pub async fn work(
     let mut carried = JoinSet::new();
     let mut in_hand = BTreeSet::new();
     let mut stop = stop;
+    let mut measured = None;
     loop {
+        if measured.is_none_or(|measured: tokio::time::Instant| measured.elapsed() >= MEASURE) {
+            metrics::refresh(&engine).await?;
+            measured = Some(tokio::time::Instant::now());
+        }
         take_over(&engine).await?;
         plan_pending(&engine).await?;
         engine.store.wake_due(engine.now()).await?;
@@ -113,8 +123,8 @@ async fn plan_pending(engine: &Arc<Engine>) -> Result<(), StoreError> {
 
 /// Carries one run as far as it goes and writes down where that is.
 async fn carry(engine: Arc<Engine>, claim: Claim) -> RunId {
-    let (id, environment) = (claim.run.id, claim.run.environment.clone());
-    let span = tracing::info_span!("run", run = %id, environment = %environment, commit = %claim.run.commit);
+    let id = claim.run.id;
+    let span = trace::run_span(&claim.run);
     async {
         if let Err(error) = carry_claimed(engine, claim).await {
             // Not ours any more, or the disk failed: the store decides who goes on.

@@ -21,6 +21,7 @@ mod plan;
 mod pods;
 mod quantity;
 mod read;
+mod route;
 mod scope;
 mod status;
 mod transport;

@@ -61,6 +61,11 @@ impl Status {
         status
     }
 
+    /// The HTTP status.
+    pub(crate) fn code(&self) -> u16 {
+        self.code
+    }
+
     /// Reads the object of a watch's `ERROR` event.
     pub(crate) fn of_event(object: serde_json::Value) -> Status {
         serde_json::from_value(object).unwrap_or_default()

@@ -17,10 +17,12 @@ use kube::client::{Body, ConfigExt as _};
 use serde_json::Value;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
+use tracing::Instrument as _;
 use windlass_core::failure::{ClusterFailure, STAGE_RETRIES};
 
 use crate::clock::ServerClock;
 use crate::error::{ClusterError, Request};
+use crate::route::Route;
 use crate::status::Status;
 
 /// How long one call may take. A lease is trusted this much longer than the last write needs, so no call may wait longer.
@@ -50,6 +52,7 @@ pub(crate) struct Call {
 /// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(crate) body: Bytes,
     /// The API server's `Warning` headers (RFC 7234 5.5, code 299): deprecated versions, Pod Security, duplicate names.
     pub(crate) warnings: Vec<String>,
@@ -203,6 +206,20 @@ impl Transport {
     }
 
     async fn call_once(&self, call: &Call) -> Result<Answer, Failed> {
+        let span = span_of(call);
+        let answer = self.call_untraced(call).instrument(span.clone()).await;
+        match &answer {
+            Ok(answer) => drop(span.record("http.response.status_code", answer.status)),
+            Err(Failed::Status(status)) => {
+                span.record("http.response.status_code", status.code());
+                span.record("error.type", status.code());
+            }
+            Err(Failed::Other(error)) => drop(span.record("error.type", error.failure().as_str())),
+        }
+        answer
+    }
+
+    async fn call_untraced(&self, call: &Call) -> Result<Answer, Failed> {
         let timeout = self.time_left(&call.request).map_err(Failed::Other)?;
         let answer = async {
             let response = self.send(call).await?;
@@ -218,7 +235,8 @@ impl Transport {
             .map_err(Failed::Other)?;
         if parts.status.is_success() {
             let date = parts.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
-            return Ok(Answer { body, warnings: warnings(&parts.headers), date: date.map(str::to_owned) });
+            let (status, date) = (parts.status.as_u16(), date.map(str::to_owned));
+            return Ok(Answer { status, body, warnings: warnings(&parts.headers), date });
         }
         Err(Failed::Status(
             Status::read(parts.status.as_u16(), &body).with_retry_after(retry_after(&parts.headers)),
@@ -323,6 +341,21 @@ fn http_client(config: &kube::Config) -> Result<HttpClient, kube::Error> {
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(CONNECT_TIMEOUT)
         .build(connector))
+}
+
+/// What is traced and measured of a call, one for each try.
+fn span_of(call: &Call) -> tracing::Span {
+    let route = || Route::of(call.path.split('?').next().unwrap_or_default());
+    tracing::debug_span!(
+        "api_call",
+        otel.kind = "client",
+        otel.name = format!("{} {}", call.method, route().template),
+        http.request.method = call.method.as_str(),
+        url.template = route().template,
+        k8s.namespace.name = route().namespace,
+        http.response.status_code = tracing::field::Empty,
+        "error.type" = tracing::field::Empty,
+    )
 }
 
 fn warnings(headers: &http::HeaderMap) -> Vec<String> {

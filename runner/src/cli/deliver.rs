@@ -5,7 +5,6 @@ use std::path::Path;
 
 use windlass_core::event::text::{Line, Revision};
 use windlass_core::event::{DeployRequested, Event, EventData, RollbackRequested};
-use windlass_core::queue::Queue as _;
 
 use super::args::{Deploy, Rollback, SendEvent};
 use super::command::Context;
@@ -14,6 +13,7 @@ use crate::broker::amqp_cause;
 use crate::engine::source_cause;
 use crate::exit::Exit;
 use crate::stop::{Cause, chain};
+use crate::telemetry::trace;
 use crate::variables::Variables;
 
 /// `windlass deploy`.
@@ -85,7 +85,7 @@ pub(super) async fn send_event(context: &Context, args: SendEvent) -> Result<Exi
 async fn publish(context: &Context, broker: &str, event: &Event) -> Result<Exit, Cause> {
     let queue = context.config.queue.open(broker, "windlass events send", &Variables::Process)?;
     queue.connect().await.map_err(|error| amqp_cause(&error))?;
-    queue.publish(&event.to_message()).await?;
+    trace::send(&queue, event).await?;
     queue.close().await;
     context.printer.say(&format!("published to the queue `{}`", context.config.queue.name));
     Ok(Exit::Ok)

@@ -8,7 +8,6 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::MissedTickBehavior;
 use windlass_core::event::Event;
 use windlass_core::name::RunId;
-use windlass_core::queue::Queue as _;
 use windlass_core::run::{RunState, Stage};
 use windlass_store::{InboxStatus, Seen, StoreError};
 
@@ -19,6 +18,7 @@ use crate::engine::{Engine, Live};
 use crate::exit::Exit;
 use crate::printer::{Listener, Printer};
 use crate::stop::Cause;
+use crate::telemetry::trace;
 use crate::usual::Usual;
 use crate::view::RunView;
 use crate::worker::{self, Until};
@@ -52,7 +52,7 @@ pub(super) async fn send(
     event: &Event,
     follow: &Follow,
 ) -> Result<Followed, Cause> {
-    engine.queue.publish(&event.to_message()).await?;
+    trace::send(&engine.queue, event).await?;
     if follow.detach {
         return Ok(Followed::Queued);
     }

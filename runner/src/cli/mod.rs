@@ -31,10 +31,15 @@ use crate::stop::Cause;
 pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
     let printer = Printer::new(cli.global.output, cli.global.screen_reader);
     let done = match Context::new(&cli.global, plugins) {
-        Ok(context) => match cli.command {
-            Some(command) => dispatch(&context, command).await,
-            None => status::here(&context).await,
-        },
+        Ok(context) => {
+            let (filter, telemetry) =
+                (cli.global.log.as_deref().unwrap_or("warn"), &context.config.telemetry);
+            crate::telemetry::init(filter, cli.global.log_format, telemetry);
+            match cli.command {
+                Some(command) => dispatch(&context, command).await,
+                None => status::here(&context).await,
+            }
+        }
         Err(cause) => Err(cause),
     };
     done.unwrap_or_else(|cause| {

@@ -5,7 +5,7 @@ use config::{Value, ValueKind};
 use super::error::{ConfigError, Written};
 
 /// Every key that has a value; `*` stands for the name of a cluster. A test holds it to `default.toml` and to the types.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "repository",
     "infra",
     "data_dir",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 14] = [
     "identity.name",
     "verify.soak",
     "log.filter",
+    "telemetry.otlp_endpoint",
 ];
 
 /// Values at these keys are paths.

@@ -18,6 +18,7 @@ use self::error::Written;
 use crate::broker::QueueConfig;
 use crate::plugins::{ClusterAccess, KubeconfigConfig};
 use crate::secrets::SecretsConfig;
+use crate::telemetry::TelemetryConfig;
 use crate::variables::Variables;
 
 /// Every key with its default and meaning, as a file that could be used.
@@ -64,6 +65,8 @@ pub struct Config {
     pub verify: Verify,
     /// What is logged.
     pub log: Log,
+    /// Where traces, metrics and logs are sent.
+    pub telemetry: TelemetryConfig,
 }
 
 /// Who acts on the command line.
@@ -123,6 +126,7 @@ impl Config {
             return Err(written.invalid("secrets.placeholder", reason));
         }
         self.queue.check().map_err(|(key, error)| written.invalid(key, &error.to_string()))?;
+        self.telemetry.check().map_err(|reason| written.invalid("telemetry.otlp_endpoint", reason))?;
         if self.log.filter.parse::<EnvFilter>().is_err() {
             return Err(written.invalid(
                 "log.filter",

@@ -52,6 +52,9 @@ fn defaults_are_these() {
       },
       "log": {
         "filter": "info"
+      },
+      "telemetry": {
+        "otlp_endpoint": null
       }
     }
     "#);

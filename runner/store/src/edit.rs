@@ -69,6 +69,7 @@ impl Edit {
     /// Parks the run.
     pub(crate) fn hold(&mut self, hold: Hold) -> Result<(), StoreError> {
         self.step(Step::Hold, RUNNER, json!({ "code": hold.code, "text": hold.text }))?;
+        tracing::debug!(name: "run_held", run = %self.run.id, environment = %self.run.environment, code = %hold.code);
         self.run.hold = Some(hold);
         Ok(())
     }
@@ -85,6 +86,8 @@ impl Edit {
     /// Ends the run.
     pub(crate) fn end(&mut self, outcome: Outcome, reason: Reason, actor: &str) -> Result<(), StoreError> {
         self.step(Step::End(outcome), actor, json!({ "code": reason.code, "text": reason.text }))?;
+        let seconds = self.now.duration_since(self.run.created_at).as_secs_f64();
+        tracing::debug!(name: "run_ended", run = %self.run.id, environment = %self.run.environment, %outcome, seconds);
         self.run.reason = Some(reason);
         Ok(())
     }

@@ -11,6 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
+use tracing::Instrument as _;
 
 use crate::changes::Changes;
 use crate::error::StoreError;
@@ -133,7 +134,9 @@ impl Store {
     /// Makes a write durable and tells whoever waits for changes.
     pub(crate) async fn commit(&self, writing: Writing, operations: &[Operation]) -> Result<(), StoreError> {
         around_commit(operations, "before");
-        writing.commit().await?;
+        let span =
+            tracing::debug_span!("commit", db.operation.name = operations.first().map(ToString::to_string));
+        writing.commit().instrument(span).await?;
         around_commit(operations, "after");
         self.inner.changes.announce();
         Ok(())

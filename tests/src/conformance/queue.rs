@@ -25,7 +25,8 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails as tests do")]
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -222,7 +223,8 @@ pub async fn two_receivers_never_share_a_delivery(place: &dyn Place) {
     for index in 0..COUNT {
         one.publish(format!("{index:03}").as_bytes()).await.unwrap();
     }
-    let (first, second) = tokio::join!(drain(&*one), drain(&*two));
+    let missing = AtomicUsize::new(COUNT);
+    let (first, second) = tokio::join!(drain(&*one, &missing), drain(&*two, &missing));
     let found: Vec<_> = [texts(&first), texts(&second)].concat();
     let distinct: BTreeSet<_> = found.iter().collect();
     assert_eq!(distinct.len(), found.len(), "a message was handed to both");
@@ -456,16 +458,15 @@ async fn patient_receive(queue: &dyn Queue, max: usize) -> Vec<Delivery> {
     received
 }
 
-/// Receives a few at a time until nothing more comes.
-async fn drain(queue: &dyn Queue) -> Vec<Delivery> {
-    let mut all = Vec::new();
-    loop {
-        let some = queue.receive(3, GLANCE * 5).await.unwrap();
-        if some.is_empty() {
-            return all;
-        }
+/// Receives a few at a time until, with whoever else receives, nothing is missing.
+async fn drain(queue: &dyn Queue, missing: &AtomicUsize) -> Vec<Delivery> {
+    let (mut all, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    while missing.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+        let some = queue.receive(3, GLANCE).await.unwrap();
+        missing.fetch_sub(some.len(), Ordering::Relaxed);
         all.extend(some);
     }
+    all
 }
 
 async fn nothing_comes(queue: &dyn Queue) {
