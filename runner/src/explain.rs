@@ -77,6 +77,8 @@ pages! {
     "probe_never_passes",
     "provider_unreachable",
     "queue",
+    "queue_refused",
+    "queue_unreachable",
     "quota_exceeded",
     "refused",
     "registry_down",

@@ -1,6 +1,9 @@
 //! Why a run does not go on to its next stage. Stopping is a value: a closed gate or a refused object is not an accident.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use windlass_amqp::AmqpError;
 use windlass_cluster::{ClusterError, Refusals};
 use windlass_core::diagnosis::Diagnosis;
 use windlass_core::failure::FailureClass;
@@ -177,7 +180,10 @@ impl From<ConfigError> for Cause {
 
 impl From<QueueError> for Cause {
     fn from(error: QueueError) -> Self {
-        Cause::new("queue", chain(&error))
+        match error.source.downcast_ref::<Arc<AmqpError>>() {
+            Some(error) => crate::broker::amqp_cause(error),
+            None => Cause::new("queue", chain(&error)),
+        }
     }
 }
 
