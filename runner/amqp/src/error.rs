@@ -1,6 +1,7 @@
 //! What can go wrong with a broker, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use lapin::ErrorKind;
 use windlass_core::failure::FailureClass;
@@ -129,6 +130,9 @@ impl AmqpError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unreachable { source, .. } if is_about_trust(source.as_ref()) => {
+                "give the authority that signed it to windlass: SSL_CERT_FILE names a file of certificates".to_owned()
+            }
             Self::Unreachable { .. } => "is it running, and is the port the one for AMQP? `rabbitmq-diagnostics listeners` shows it".to_owned(),
             Self::NoPassword { .. } => {
                 "set `queue.password_file` in windlass.toml, or WINDLASS_QUEUE_PASSWORD".to_owned()
@@ -157,6 +161,24 @@ impl AmqpError {
     }
 }
 
+/// Whether TLS did not accept the broker's certificate.
+fn is_about_trust(source: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(source);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An I/O error passes over what it wraps when it is asked for its source.
+        let shared = error.downcast_ref::<Arc<std::io::Error>>().map(Arc::as_ref);
+        let wrapped = shared.or_else(|| error.downcast_ref()).and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 /// What a broker answered instead of doing it.
 #[derive(Debug)]
 struct Refusal {
@@ -175,7 +197,7 @@ impl std::error::Error for Refusal {}
 /// An error without its layers: lapin's own repeats its cause in its text.
 pub(crate) fn cause(error: &lapin::Error) -> Source {
     match error.kind() {
-        ErrorKind::IOError(error) => Box::new(std::sync::Arc::clone(error)),
+        ErrorKind::IOError(error) => Box::new(Arc::clone(error)),
         ErrorKind::ProtocolError(refusal) => {
             Box::new(Refusal { code: refusal.get_id(), text: refusal.get_message().to_string() })
         }

@@ -7,9 +7,11 @@ mod otlp;
 pub mod trace;
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{dynamic_filter_fn, filter_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::Context;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -67,7 +69,9 @@ pub fn init(filter: &str, format: LogFormat, config: &TelemetryConfig) {
     let layers = Registry::default()
         .with(lines(format).with_filter(filter_of(filter)))
         .with(measure::Measure.with_filter(filter_fn(measure::is_measured)))
-        .with(collector.as_ref().map(|collector| collector.traces().with_filter(filter_fn(is_traced))))
+        .with(
+            collector.as_ref().map(|collector| collector.traces().with_filter(dynamic_filter_fn(is_traced))),
+        )
         .with(
             collector
                 .as_ref()
@@ -89,7 +93,7 @@ pub fn flush() {
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::CLOSE);
@@ -105,8 +109,13 @@ fn filter_of(filter: &str) -> EnvFilter {
     filter.add_directive("lapin=off".parse().expect("a directive"))
 }
 
-fn is_traced(metadata: &tracing::Metadata<'_>) -> bool {
-    metadata.is_span() && is_own(metadata.target()) && !metadata.target().starts_with(STORE)
+/// Requests that belong to no run, such as those of a watch that goes on from one stage to the next, would each be a trace of their own.
+fn is_traced<S>(metadata: &tracing::Metadata<'_>, context: &Context<'_, S>) -> bool
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    let is_ours = metadata.is_span() && is_own(metadata.target()) && !metadata.target().starts_with(STORE);
+    is_ours && (metadata.name() != "api_call" || context.lookup_current().is_some())
 }
 
 /// What the crates of others say about themselves is not ours to send; what the exporters say would be sent again, and again.

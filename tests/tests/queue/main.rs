@@ -4,4 +4,5 @@ mod broker;
 mod contract;
 mod fleet;
 mod outage;
+mod program;
 mod refusals;
