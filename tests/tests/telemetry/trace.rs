@@ -136,7 +136,7 @@ fn a_run_that_is_taken_up_again_goes_on_in_its_trace() {
     assert!(runs.iter().all(|run| run.trace == TRACE && run.parent == runs[0].parent), "{runs:#?}");
     assert_eq!(
         (runs[0].get("cicd.pipeline.run.state"), runs[0].get("windlass.hold.code")),
-        ("pending", "approval")
+        ("pending", "approval_missing")
     );
     assert_eq!(runs[1].get("cicd.pipeline.result"), "success");
     expect_no_secrets(&collector);
