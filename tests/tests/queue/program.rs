@@ -72,7 +72,7 @@ async fn approvals_and_overrides_are_not_taken_from_a_broker() {
     let event = |id: &str, kind: &str, data: serde_json::Value| {
         json!({"specversion": "1.0", "id": id, "source": "/test", "type": kind, "data": data}).to_string()
     };
-    let digest = format!("sha256:{}", "0".repeat(64));
+    let digest = "0".repeat(64);
     let approval = json!({"run": "r-1", "digest": digest, "approver": "mallory", "decision": "approved"});
     let forced = json!({"environment": "local", "requester": "mallory", "override_reason": "trust me"});
     queue.publish(event("1", "dev.windlass.approval.given", approval).as_bytes()).await.unwrap();
