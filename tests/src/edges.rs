@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The workspace's own crates that each of them may name. A name that ends in `*` stands for all that begin like it.
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: &[(&str, &[&str])] = &[
     ("windlass-kustomize", &[]),
     ("windlass-core", &[]),
     ("windlass-provider-sandbox", &["windlass-core", "windlass-simulation"]),
