@@ -117,8 +117,11 @@ fn address(url: &str) -> Result<Address, QueueConfigError> {
 
 /// Why a broker cannot be used.
 pub fn amqp_cause(error: &AmqpError) -> Cause {
-    let code = if error.is_permanent() { "queue_refused" } else { "queue_unreachable" };
-    let mut cause = Cause::new(code, chain(error));
+    let mut cause = if error.is_permanent() {
+        Cause::new("queue_refused", chain(error))
+    } else {
+        Cause::new("queue_unreachable", chain(error))
+    };
     cause.hints.extend(error.hint());
     cause
 }
