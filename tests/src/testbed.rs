@@ -29,10 +29,14 @@ pub struct Bed {
 
 impl Bed {
     /// The bed with simulated nodes: the one in `TESTBED_DIR`, which several test binaries share and somebody else
-    /// stops, or without it one of this process's own, which stops when the process is gone.
+    /// stops, or without it one of this process's own, which stops when the process is gone. With `TESTBED_KUBECONFIG`
+    /// it is whatever cluster that file leads to: the same tests try the sandbox.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Bed> = OnceLock::new();
-        SHARED.get_or_init(|| Self::started("TESTBED_DIR", 3))
+        SHARED.get_or_init(|| match std::env::var_os("TESTBED_KUBECONFIG") {
+            Some(kubeconfig) => Self { kubeconfig: kubeconfig.into() },
+            None => Self::started("TESTBED_DIR", 3),
+        })
     }
 
     /// The bed whose only node is a real one, where pods are processes: the one in `TESTBED_REAL_DIR`, or one of this
