@@ -19,7 +19,8 @@ pub struct Namespace<'b> {
 impl<'b> Namespace<'b> {
     pub(super) fn create(bed: &'b Bed) -> Self {
         let name = unused_name();
-        bed.kubectl(&["create", "namespace", &name]).expect_success();
+        let manifest = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+        bed.kubectl_with(&["create", "--filename", "-"], &manifest).expect_success();
         // Pods are refused until the controller has made their account.
         let account =
             ["wait", "--for=create", "serviceaccount/default", "--timeout=30s", "--namespace", &name];
@@ -44,7 +45,8 @@ impl<'b> Namespace<'b> {
         self.bed
     }
 
-    /// Runs `kubectl` in the namespace.
+    /// Runs `kubectl` in the namespace. Objects are made from manifests: `kubectl create KIND` speaks protobuf, which not every API server that is
+    /// tried here does.
     pub fn kubectl(&self, arguments: &[&str]) -> Answer {
         self.kubectl_with(arguments, "")
     }
@@ -59,6 +61,25 @@ impl<'b> Namespace<'b> {
     pub fn apply(&self, manifests: &str) {
         let arguments = ["apply", "--server-side", "--filename", "-"];
         self.kubectl_with(&arguments, manifests).expect_success();
+    }
+
+    /// Lets the namespace have so many pods.
+    #[track_caller]
+    pub fn limit_pods(&self, quota: &str, pods: u32) {
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: {quota}}}, spec: {{hard: {{pods: {pods}}}}}}}"
+        ));
+    }
+
+    /// A token of a service account, which is made if it is not there.
+    #[track_caller]
+    pub fn token(&self, account: &str) -> String {
+        self.apply(&format!("{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: {account}}}}}"));
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{account}/token", self.name);
+        let request = r#"{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}"#;
+        let answer = self.kubectl_with(&["create", "--raw", &path, "--filename", "-"], request);
+        let answer: serde_json::Value = serde_json::from_str(&answer.expect_success()).expect("an object");
+        answer["status"]["token"].as_str().expect("a token").to_owned()
     }
 }
 

@@ -59,8 +59,8 @@ async fn an_unknown_token_is_unauthorised() {
 #[tokio::test]
 async fn missing_rights_are_told_from_admission() {
     let space = Space::new().await;
-    let token = space.namespace.kubectl(&["create", "token", "default"]);
-    let cluster = Cluster::connect(&with_token(&space, token.expect_success().trim())).await.unwrap();
+    let token = space.namespace.token("default");
+    let cluster = Cluster::connect(&with_token(&space, &token)).await.unwrap();
     let listed = cluster.list("v1", "Secret", Some(space.name()), &Selector::all()).await;
     assert_eq!(listed.unwrap_err().failure(), ClusterFailure::Forbidden);
     let refused = cluster.dry_run(&[config_map("c", "1")], &ApplyOptions::default()).await.unwrap_err();

@@ -42,7 +42,7 @@ async fn pods_that_can_live_are_accepted() {
 #[tokio::test]
 async fn a_used_up_quota_is_found() {
     let space = Space::new().await;
-    space.namespace.kubectl(&["create", "quota", "q", "--hard=pods=0"]).expect_success();
+    space.namespace.limit_pods("q", 0);
     space
         .namespace
         .kubectl(&["wait", "quota/q", "--for=jsonpath={.status.hard.pods}=0", "--timeout=30s"])
@@ -56,7 +56,7 @@ async fn a_full_quota_does_not_stop_an_update_in_place() {
     space.apply(&[workload("StatefulSet", "db", "db:1"), workload("Deployment", "web", "web:1")]).await;
     space.namespace.kubectl(&["rollout", "status", "statefulset/db", "--timeout=60s"]).expect_success();
     space.namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).expect_success();
-    space.namespace.kubectl(&["create", "quota", "q", "--hard=pods=2"]).expect_success();
+    space.namespace.limit_pods("q", 2);
     space
         .namespace
         .kubectl(&["wait", "quota/q", "--for=jsonpath={.status.used.pods}=2", "--timeout=30s"])

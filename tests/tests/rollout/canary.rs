@@ -20,10 +20,11 @@ impl Forbidden {
             texts.insert(format!("the value of {name} in base64"), base64(value.as_bytes()).into_bytes());
         }
         let text = std::fs::read_to_string(kubeconfig).expect("the kubeconfig can be read");
-        let key = text.split("client-key-data: ").nth(1).expect("the kubeconfig has a client key");
-        // A hundred letters from the middle: the beginning of every key in PEM is the same.
-        let key = key.split_whitespace().next().expect("a key is a word");
-        texts.insert("the client's key".to_owned(), key.as_bytes()[200..300].to_vec());
+        let word_after = |field: &str| text.split(field).nth(1)?.split_whitespace().next();
+        // Of a key a hundred letters from the middle: the beginning of every key in PEM is the same.
+        let key = word_after("client-key-data: ").map(|key| &key[200..300]);
+        let credential = key.or_else(|| word_after("token: ")).expect("the kubeconfig has a key or a token");
+        texts.insert("the client's credential".to_owned(), credential.as_bytes().to_vec());
         Self(texts)
     }
 

@@ -56,8 +56,7 @@ fn a_cluster_that_does_not_answer_is_named_with_the_way_in() {
 #[test]
 fn missing_rights_are_listed() {
     let (space, world) = world();
-    space.kubectl(&["create", "serviceaccount", "nobody"]).expect_success();
-    let token = space.kubectl(&["create", "token", "nobody"]).expect_success().trim().to_owned();
+    let token = space.token("nobody");
     space.kubectl(&["config", "set-credentials", "nobody", "--token", &token]).expect_success();
     space.kubectl(&["config", "set-context", "--current", "--user=nobody"]).expect_success();
     comes_out(&world, 1, "rights", "failed", "kubectl auth can-i --list");

@@ -250,9 +250,8 @@ fn credentials_that_the_server_does_not_know_are_refused() {
 #[test]
 fn a_user_without_rights_is_refused() {
     let case = Case::new();
-    case.space.kubectl(&["create", "serviceaccount", "nobody"]).expect_success();
-    let token = case.space.kubectl(&["create", "token", "nobody"]);
-    case.world.configure(&case.kubeconfig_with(&format!("--token={}", token.expect_success().trim())));
+    let token = case.space.token("nobody");
+    case.world.configure(&case.kubeconfig_with(&format!("--token={token}")));
     case.refuses("forbidden-user", 4);
 }
 
@@ -287,7 +286,7 @@ fn an_object_that_the_server_finds_invalid_is_named_with_its_field() {
 #[test]
 fn a_quota_that_no_pod_fits_into_stops_before_the_first_write() {
     let case = Case::new();
-    case.space.kubectl(&["create", "quota", "full", "--hard=pods=0"]).expect_success();
+    case.space.limit_pods("full", 0);
     // A quota is enforced with certainty once its controller has counted.
     let counted = ["wait", "quota/full", "--for=jsonpath={.status.hard.pods}=0", "--timeout=60s"];
     case.space.kubectl(&counted).expect_success();
