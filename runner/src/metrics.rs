@@ -497,4 +497,35 @@ mod tests {
         assert_eq!(unseen, Vec::<String>::new(), "the dashboard leaves these out");
         serde_json::from_str::<serde_json::Value>(dashboard).expect("the dashboard is JSON");
     }
+
+    /// docs/reference/metrics.md.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Metrics\n\nWhat windlass counts and measures, at `/metrics` of `windlass serve` for Prometheus and by OTLP for a collector, which gets \
+             the names\nwith dots. No label holds what grows without bound: no run, no commit, no object.\n\n\
+             | Prometheus | OpenTelemetry | kind, unit | labels | |\n|---|---|---|---|---|\n",
+        );
+        for metric in ALL {
+            let labels: Vec<_> =
+                metric.labels.iter().map(|label| format!("`{}`", underscored(label))).collect();
+            let (name, kind) = (metric.prometheus_name(), metric.kind.word());
+            let unit = metric.unit.trim_matches(['{', '}']);
+            writeln!(
+                page,
+                "| `{name}` | `{}` | {kind}, {unit} | {} | {} |",
+                metric.name,
+                labels.join(", "),
+                metric.description
+            )
+            .unwrap();
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_metrics_is_what_they_say_of_themselves() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md");
+        let committed = std::fs::read_to_string(file).unwrap_or_default();
+        assert_eq!(committed, page(), "write this into docs/reference/metrics.md");
+    }
 }

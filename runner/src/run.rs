@@ -137,7 +137,7 @@ impl Run {
         self.journal = journal::load(&self.engine.store, self.id()).await?;
         let span = trace::stage_span(stage, self.row());
         let result = effect(self).instrument(span.clone()).await;
-        trace::end_stage(&span, result.as_ref().err().map(Stop::code));
+        trace::end_stage(&span, result.as_ref().err().filter(|stop| stop.is_failure()).map(Stop::code));
         drop(span);
         match result {
             Ok(value) => {

@@ -109,6 +109,11 @@ impl Stop {
         }
     }
 
+    /// Whether something is wrong: waiting for somebody, making room for a newer run or being told to stop is not.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Refuse(_) | Self::Fail(_) | Self::Later(_) | Self::Store(_))
+    }
+
     /// The stable word for it.
     pub fn code(&self) -> &str {
         match self {

@@ -118,7 +118,7 @@ pub fn stage_span(stage: Stage, run: &RunRow) -> Span {
     span
 }
 
-/// Says on a stage's span how it ended: well, or for which cause not. Being told to wait is no failure.
+/// Says on a stage's span how it ended: well, or for which cause not.
 pub fn end_stage(span: &Span, failed: Option<&str>) {
     span.record("success", failed.is_none());
     span.set_attribute("cicd.pipeline.task.run.result", if failed.is_none() { "success" } else { "failure" });

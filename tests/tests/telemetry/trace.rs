@@ -139,6 +139,9 @@ fn a_run_that_is_taken_up_again_goes_on_in_its_trace() {
         ("pending", "approval_missing")
     );
     assert_eq!(runs[1].get("cicd.pipeline.result"), "success");
+    let gates: Vec<_> = spans.iter().filter(|span| span.name == "gate").collect();
+    let waits = |gate: &&&Span| gate.get("cicd.pipeline.task.run.result") == "success";
+    assert_eq!(gates.iter().filter(waits).count(), gates.len(), "to wait is no failure: {gates:#?}");
     expect_no_secrets(&collector);
 }
 
