@@ -85,9 +85,11 @@ async fn one(
         None => None,
         Some(last) => {
             let run = engine.store.run(last.run).await?;
-            let verified = releases.iter().any(|known| known.verified && known.digest == last.digest);
+            // What a run went back to is of the commit that was verified, not of the one that failed.
+            let good = releases.iter().find(|known| known.verified && known.digest == last.digest);
+            let verified = good.is_some();
             Some(Live {
-                commit: last.commit.clone(),
+                commit: good.unwrap_or(last).commit.clone(),
                 digest: last.digest.clone(),
                 run: last.run,
                 since: run.ended_at.unwrap_or(run.created_at),
@@ -105,7 +107,8 @@ async fn one(
 
 impl OpenRun {
     fn of(run: &RunRow) -> Self {
-        let waits_for = run.hold.as_ref().map(|hold| gist(&hold.code, &hold.text)).unwrap_or_default();
+        let gist = run.hold.as_ref().map(|hold| gist(&hold.code, &hold.text)).unwrap_or_default();
+        let waits_for = gist.strip_prefix("held by ").map_or_else(|| gist.clone(), str::to_owned);
         let needs_approval = run.hold.as_ref().is_some_and(|hold| hold.code == "approval_missing");
         Self { run: run.id, state: run.state, waits_for, needs_approval }
     }
@@ -139,11 +142,8 @@ impl EnvironmentStatus {
             more(format!("{stopped}; lift it with `windlass resume -e {}`", self.environment));
         }
         for run in &self.runs {
-            more(
-                format!("{} {} {} {}", shape(run.state), run.run, run.state, run.waits_for)
-                    .trim_end()
-                    .to_owned(),
-            );
+            let waits = if run.waits_for.is_empty() { String::new() } else { format!(": {}", run.waits_for) };
+            more(format!("{} {} {}{waits}", shape(run.state), run.run, run.state));
         }
         text
     }
@@ -194,7 +194,7 @@ mod tests {
         let held = OpenRun {
             run: RunId(14),
             state: RunState::Held,
-            waits_for: "held by approval".to_owned(),
+            waits_for: "approval: 0 of 1 given".to_owned(),
             needs_approval: true,
         };
         let waiting = EnvironmentStatus {
@@ -205,7 +205,7 @@ mod tests {
         let expected = "\
 ✗ dev  4e1a9b2 live since 2027-01-15 08:00 UTC (r-12)
        stuck: the rollback failed; look, then `windlass resume -e dev`
-       ⏸ r-14 held held by approval";
+       ⏸ r-14 held: approval: 0 of 1 given";
         assert_eq!(waiting.to_text(3), expected);
         assert!(!waiting.is_well());
     }

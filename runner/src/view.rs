@@ -228,6 +228,18 @@ impl RunView {
 
     /// Everything for a person.
     pub fn to_text(&self) -> String {
+        self.text_with(self.reason.as_ref().map(|reason| reason.text.clone()))
+    }
+
+    /// The same where the diagnosis follows, which gives the advice itself.
+    fn to_text_before_proof(&self) -> String {
+        let is_advice = |line: &&str| self.diagnosis.is_some() && line.starts_with("hint: ");
+        let without =
+            |text: &str| text.lines().filter(|line| !is_advice(line)).collect::<Vec<_>>().join("\n");
+        self.text_with(self.reason.as_ref().map(|reason| without(&reason.text)))
+    }
+
+    fn text_with(&self, reason: Option<String>) -> String {
         let mut text = format!(
             "{} {}  {} → {}  {}\n",
             shape(self.state),
@@ -251,11 +263,11 @@ impl RunView {
         if let Some(changes) = &self.changes {
             writeln!(text, "  changes      {}", changes.in_words()).expect("cannot fail");
         }
-        self.write_end(&mut text);
+        self.write_end(&mut text, reason);
         text
     }
 
-    fn write_end(&self, text: &mut String) {
+    fn write_end(&self, text: &mut String, reason: Option<String>) {
         let mut block = |heading: &str, body: &str| {
             let indented = body.lines().collect::<Vec<_>>().join("\n               ");
             writeln!(text, "  {heading:<12} {indented}").expect("writing to a string cannot fail");
@@ -266,8 +278,11 @@ impl RunView {
         if let Some(by) = self.superseded_by {
             block("replaced by", &by.to_string());
         }
-        if let Some(reason) = &self.reason {
-            block("because", &reason.text);
+        if let Some(reason) = reason {
+            block("because", &reason);
+        }
+        if let Some(next) = self.next_step() {
+            block("next", &next);
         }
         if let Some(word) = self.word_to_explain() {
             block("more", &format!("windlass explain {word}"));
@@ -284,6 +299,27 @@ impl RunView {
                 )
                 .to_lowercase(),
             );
+        }
+    }
+
+    /// What lets a held run go on, where a command does.
+    fn next_step(&self) -> Option<String> {
+        let (id, environment) = (self.id, &self.environment);
+        match GateCode::named(&self.held.as_ref()?.code)? {
+            GateCode::ApprovalMissing => {
+                let asked = match self.requester.as_str() {
+                    "" => String::new(),
+                    who => format!("; {who}, who asked, does not count unless the policy says `allow_self`"),
+                };
+                Some(format!("windlass approve {id}{asked}"))
+            }
+            GateCode::WindowClosed => Some(format!(
+                "it goes on by itself; at once only with `windlass deploy -e {environment} --override REASON`"
+            )),
+            GateCode::Frozen | GateCode::Paused | GateCode::CommitBarred => {
+                Some(format!("windlass resume -e {environment}"))
+            }
+            _ => None,
         }
     }
 
@@ -309,6 +345,8 @@ impl RunView {
                 let shape = match stage.ok {
                     Some(true) => "✓",
                     Some(false) => "✗",
+                    // What a gate let nobody pass has not ended, and nobody is at it.
+                    None if self.state == RunState::Held => "⏸",
                     None => "◐",
                 };
                 format!(
@@ -349,7 +387,7 @@ impl RunView {
 
     /// The whole decision: what the gate said, what would be applied and what a failure returns to, what changed, why it ended as it did.
     pub fn explain(&self) -> String {
-        let mut text = self.to_text();
+        let mut text = self.to_text_before_proof();
         if let Some(gate) = &self.gate {
             write!(text, "\n{}\n", gate.to_text()).expect("writing to a string cannot fail");
         }
@@ -375,7 +413,7 @@ impl RunView {
 
     /// What a person reads once a run has come to its end or waits: a gate that holds it is told there already, one that it passed is no news.
     pub fn conclusion(&self) -> String {
-        let mut text = self.to_text();
+        let mut text = self.to_text_before_proof();
         if self.outcome() != Some(Outcome::Verified) {
             self.write_proof(&mut text);
         }

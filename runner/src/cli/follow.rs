@@ -295,6 +295,11 @@ pub(super) fn conclude(printer: Printer, followed: &Followed, nothing: Exit) -> 
         }
         Followed::Nothing(reason) => {
             printer.answer(&serde_json::json!({"runs": [], "reason": reason}), || reason.clone())?;
+            if nothing != Exit::Ok {
+                printer.say(
+                    "\nhint: see which runs there were, and which of them verified: `windlass runs list`",
+                );
+            }
             Ok(nothing)
         }
         Followed::Runs(views) | Followed::StillGoing(views) => {

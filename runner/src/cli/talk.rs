@@ -102,7 +102,11 @@ impl Talk {
         match view.stages.last().filter(|stage| stage.ok.is_none() && view.outcome().is_none()) {
             Some(StageView { stage, began_at, .. }) => {
                 let environment = view.environment.clone();
-                self.current.insert(view.id, Current { environment, stage: *stage, began_at: *began_at });
+                let current = Current { environment, stage: *stage, began_at: *began_at };
+                let before = self.current.insert(view.id, current);
+                if *stage == Stage::Rollback && before.is_none_or(|before| before.stage != Stage::Rollback) {
+                    self.say("  ◐ going back to the last verified release");
+                }
             }
             None => {
                 self.current.remove(&view.id);

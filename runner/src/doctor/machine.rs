@@ -9,7 +9,9 @@ use crate::stop::Cause;
 /// The engine is open, so the data directory can be written and SQLite is one that loses nothing: both are asserted there.
 pub(super) async fn examine(engine: &Engine) -> Vec<Check> {
     let mut part = Part::new("machine");
-    part.ok("state", format!("`{}` can be written", engine.store.dir().display()));
+    let sqlite = engine.store.sqlite_version().await.unwrap_or_default();
+    part.ok("state", format!("`{}` can be written; SQLite {sqlite}", engine.store.dir().display()));
+    zones(&mut part);
     match engine.store.is_led() {
         Ok(true) => part.ok("worker", "another windlass works on it: runs go on without this terminal"),
         Ok(false) => part.ok("worker", "nobody works on it: each command carries its own runs"),
@@ -18,6 +20,16 @@ pub(super) async fn examine(engine: &Engine) -> Vec<Check> {
     queue(engine, &mut part).await;
     attention(engine, &mut part).await;
     part.checks
+}
+
+/// Windows are judged by civil time, so the rules of the zones must be there.
+fn zones(part: &mut Part) {
+    let known = jiff::tz::db().available().count();
+    if known > 100 {
+        part.ok("zones", format!("the rules of {known} time zones are there"));
+    } else {
+        part.fail("zones", "the rules of time zones are missing", "install them: `apt-get install tzdata`");
+    }
 }
 
 async fn queue(engine: &Engine, part: &mut Part) {

@@ -96,6 +96,11 @@ impl Store {
         self.inner.writer.close().await;
     }
 
+    /// The version of the SQLite that is linked in.
+    pub async fn sqlite_version(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("SELECT sqlite_version()").fetch_one(self.readers()).await?)
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.inner.dir

@@ -69,7 +69,9 @@ impl Case {
         let commit = self.world.git(&["rev-parse", "--short=7", "HEAD"]);
         let text = text.replace(&folder, "<folder>").replace(self.space.name(), "<namespace>");
         let text = text.replace(&commit, "<commit>").replace(&self.server(), "<server>");
-        text.lines().map(|line| masked_line(line) + "\n").collect()
+        // What is waited for meanwhile depends on who is faster.
+        let stays = |line: &&str| !line.starts_with("  ◐ waiting on ");
+        text.lines().filter(stays).map(|line| masked_line(line) + "\n").collect()
     }
 
     /// The address of the API server.
@@ -108,8 +110,10 @@ fn masked_line(line: &str) -> String {
             " <time>"
         } else if is_form(word, "0000-00-00") {
             "<date>"
-        } else if is_form(word, "00:00:00") {
+        } else if is_form(word, "00:00:00") || is_form(word, "00:00") {
             "<time>"
+        } else if matches!(word, "Mon" | "Tue" | "Wed" | "Thu" | "Fri" | "Sat" | "Sun") {
+            "<day>"
         } else if word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             "<digest>"
         } else if word.starts_with("\"postgres-") {
@@ -343,6 +347,31 @@ fn a_field_of_another_manager_is_a_conflict_where_the_policy_refuses() {
     case.reads("conflict", &ran);
     let data = case.space.kubectl(&["get", "configmap/postgres-init", "-o", "jsonpath={.data}"]);
     assert!(data.expect_success().contains("select 1"), "the field was taken");
+}
+
+#[test]
+fn a_bad_image_is_explained_once_and_gone_back_from() {
+    let case = Case::new();
+    case.world.windlass(&["deploy", "-e", "local"]).expect(0);
+    case.world.replace("infra/k8s/base/kustomization.yaml", "newTag: 18-3.4", "newTag: missing");
+    case.world.commit("bad-image");
+    case.reads("bad-image", case.world.windlass(&["deploy", "-e", "local"]).expect(6));
+}
+
+#[test]
+fn a_held_run_is_told_with_every_rule() {
+    let case = Case::new();
+    case.world.edit(POLICY, |text| text.replace("manual_approval: false", "manual_approval: true"));
+    case.world.commit("approval");
+    case.reads("held-for-approval", case.world.windlass(&["deploy", "-e", "local"]).expect(5));
+    case.nothing_applied();
+}
+
+#[test]
+fn a_way_back_that_is_not_there_is_said() {
+    let case = Case::new();
+    case.reads("no-way-back", case.world.windlass(&["rollback", "-e", "local"]).expect(1));
+    case.nothing_applied();
 }
 
 #[test]

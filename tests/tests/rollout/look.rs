@@ -16,7 +16,7 @@ fn status_tells_what_is_live_and_what_waits() {
     world.windlass(&["pause", "-e", "dev", "--reason", "audit week"]).expect(0);
     let ran = world.windlass(&["status", "--exit-code"]);
     ran.expect(3)
-        .says("⏸ r-2 held held by approval")
+        .says("⏸ r-2 held: approval")
         .says("paused by ada: audit week")
         .says("windlass resume -e dev");
     world.windlass(&["status", "-e", "moon"]).expect(2).says("has no environment `moon`");
