@@ -23,24 +23,33 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Configuration file [default: windlass.toml of the repository, if it is there]
-    #[arg(long, global = true, value_name = "FILE", env = "WINDLASS_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "WINDLASS_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// The repository [default: the current directory]
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub repository: Option<PathBuf>,
-    /// Text for people, or JSON
+    /// Text for people, or JSON for programs
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub output: Format,
     /// Which log lines go to stderr, in the syntax of `RUST_LOG` [default: warn]
-    #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_LOG")]
+    #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_LOG", hide_env_values = true)]
     pub log: Option<String>,
     /// Words in the place of signs, and nothing drawn twice
-    #[arg(long, global = true, env = "WINDLASS_SCREEN_READER", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "WINDLASS_SCREEN_READER", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub screen_reader: bool,
-    /// How log lines look
-    #[arg(long, global = true, value_enum, default_value_t, env = "WINDLASS_LOG_FORMAT")]
+    /// How log lines look: text for people, or json
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        env = "WINDLASS_LOG_FORMAT",
+        hide_env_values = true
+    )]
     pub log_format: LogFormat,
 }
 
