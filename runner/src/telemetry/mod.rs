@@ -7,6 +7,8 @@ mod otlp;
 pub mod trace;
 
 use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
 use tracing_subscriber::filter::{dynamic_filter_fn, filter_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::Context;
@@ -66,12 +68,16 @@ pub fn init(filter: &str, format: LogFormat, config: &TelemetryConfig) {
         Err(error) => (None, Some(error)),
     };
     let is_own_line = filter_fn(|metadata| metadata.is_event() && is_own(metadata.target()));
+    // Asked at each span, because of where it is; everything that is never traced is settled once.
+    let traced = dynamic_filter_fn(is_traced).with_max_level_hint(LevelFilter::DEBUG);
+    let traced = traced.with_callsite_filter(|metadata| {
+        if may_be_traced(metadata) { Interest::sometimes() } else { Interest::never() }
+    });
+    let measured = filter_fn(measure::is_measured).with_max_level_hint(LevelFilter::DEBUG);
     let layers = Registry::default()
         .with(lines(format).with_filter(filter_of(filter)))
-        .with(measure::Measure.with_filter(filter_fn(measure::is_measured)))
-        .with(
-            collector.as_ref().map(|collector| collector.traces().with_filter(dynamic_filter_fn(is_traced))),
-        )
+        .with(measure::Measure.with_filter(measured))
+        .with(collector.as_ref().map(|collector| collector.traces().with_filter(traced)))
         .with(
             collector
                 .as_ref()
@@ -114,8 +120,11 @@ fn is_traced<S>(metadata: &tracing::Metadata<'_>, context: &Context<'_, S>) -> b
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
-    let is_ours = metadata.is_span() && is_own(metadata.target()) && !metadata.target().starts_with(STORE);
-    is_ours && (metadata.name() != "api_call" || context.lookup_current().is_some())
+    may_be_traced(metadata) && (metadata.name() != "api_call" || context.lookup_current().is_some())
+}
+
+fn may_be_traced(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_span() && is_own(metadata.target()) && !metadata.target().starts_with(STORE)
 }
 
 /// What the crates of others say about themselves is not ours to send; what the exporters say would be sent again, and again.
