@@ -62,7 +62,12 @@ pub(super) fn connect(
 pub(super) fn shut_down() {
     let Some(Collector { traces, metrics, logs }) = COLLECTOR.get() else { return };
     // The process ends, and what a collector that is away would have been told is lost. It is told elsewhere too.
-    let _ = (traces.shutdown(), metrics.shutdown(), logs.shutdown());
+    std::thread::scope(|scope| {
+        // Side by side, so that a collector that does not answer is waited for once.
+        scope.spawn(|| traces.shutdown());
+        scope.spawn(|| metrics.shutdown());
+        scope.spawn(|| logs.shutdown());
+    });
 }
 
 impl Collector {

@@ -162,3 +162,15 @@ fn without_an_endpoint_nothing_is_sent_and_the_trace_is_kept_all_the_same() {
     });
     assert_eq!(run.traceparent, Some(format!("00-{TRACE}-{CALLER}-01")));
 }
+
+#[test]
+fn a_collector_that_is_away_changes_nothing_but_that_it_is_not_told() {
+    let world = World::new(std::path::Path::new("/nowhere"));
+    let nobody = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
+    let mut program = world.program();
+    program.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{nobody}"));
+    let ran = Ran::of(program.args(["-o", "json", "deploy", "-e", "local", "--detach"]));
+    ran.expect(0);
+    let (_, events) = world.windlass_json(&["events", "list"]);
+    assert_eq!(events, serde_json::json!([]), "it waits in the queue");
+}
