@@ -1,10 +1,17 @@
 //! This machine: the data directory, the queue, who works here, the zones of the clock.
 
+use std::time::Duration;
+
 use windlass_core::queue::Queue as _;
 
 use super::{Check, Part, Verdict};
+use crate::broker::amqp_cause;
 use crate::engine::Engine;
 use crate::stop::Cause;
+use crate::variables::Variables;
+
+/// A broker that takes longer is one that a person would call down.
+const BROKER_WAIT: Duration = Duration::from_secs(5);
 
 /// The engine is open, so the data directory can be written and SQLite is one that loses nothing: both are asserted there.
 pub(super) async fn examine(engine: &Engine) -> Vec<Check> {
@@ -18,6 +25,7 @@ pub(super) async fn examine(engine: &Engine) -> Vec<Check> {
         Err(error) => part.cause("worker", Verdict::Failed, &Cause::from(error)),
     }
     queue(engine, &mut part).await;
+    broker(engine, &mut part).await;
     attention(engine, &mut part).await;
     part.checks
 }
@@ -50,6 +58,26 @@ async fn queue(engine: &Engine, part: &mut Part) {
         Ok(depth) => part.ok("queue", format!("{} waiting", depth.waiting)),
         Err(error) => part.cause("queue", Verdict::Failed, &Cause::from(error)),
     }
+}
+
+/// The broker that events come from, if one is configured.
+async fn broker(engine: &Engine, part: &mut Part) {
+    let config = &engine.config.queue;
+    let Some(url) = &config.url else { return };
+    let queue = match config.open(url, "windlass doctor", &Variables::Process) {
+        Ok(queue) => queue,
+        Err(cause) => return part.cause("broker", Verdict::Failed, &cause),
+    };
+    match tokio::time::timeout(BROKER_WAIT, queue.connect()).await {
+        Ok(Ok(())) => part.ok("broker", format!("{url} lets windlass in")),
+        Ok(Err(error)) => part.cause("broker", Verdict::Failed, &amqp_cause(&error)),
+        Err(_) => part.fail(
+            "broker",
+            format!("{url} does not answer within {} s", BROKER_WAIT.as_secs()),
+            "see what to look at: `windlass explain queue_unreachable`",
+        ),
+    }
+    queue.close().await;
 }
 
 /// Environments that wait for a person.

@@ -1,7 +1,7 @@
 //! `windlass doctor`: is everything there that a deploy needs, and what mends what is not?
 //!
-//! Each file looks at one part: this machine, the repository, an environment's cluster, the values of its secrets. Nothing is changed, and no
-//! value of a secret is shown.
+//! Each file looks at one part: this machine, the repository, an environment's cluster, the values of its secrets. Nothing is changed, but that
+//! a broker's queue is declared, as `serve` would; and no value of a secret is shown.
 
 mod cluster;
 mod machine;

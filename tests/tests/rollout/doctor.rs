@@ -1,7 +1,7 @@
 //! `windlass doctor`: what is well is said to be so, and what is not comes with what mends it.
 
 use serde_json::Value;
-use windlass_tests::world::World;
+use windlass_tests::world::{Ran, World};
 
 use crate::shop::world;
 
@@ -74,4 +74,13 @@ fn what_should_be_looked_at_fails_only_where_it_is_strict() {
     comes_out(&world, 0, "release", "warning", "windlass deploy -e local");
     world.windlass(&["doctor", "-e", "local", "--strict"]).expect(1).says("to look at");
     world.windlass(&["doctor", "-e", "moon"]).expect(2).says("has no environment `moon`");
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_named() {
+    let (_space, world) = world();
+    let mut program = world.program();
+    program.env("WINDLASS_QUEUE__URL", "amqp://127.0.0.1:1").args(["doctor", "-e", "local"]);
+    let ran = Ran::of(&mut program);
+    ran.expect(1).says("× broker").says("127.0.0.1:1").says("fix: ");
 }
