@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::error::ObjectError;
-use super::kinds::{JOB, Kind, POD};
+use super::kinds::{JOB, Kind, POD, Resource};
 use super::meta::{self, text};
 
 /// The finalizers under which the garbage collector first deletes, or lets go, what an object owns.
@@ -68,10 +68,13 @@ pub(crate) fn precondition(
     wanted: &str,
     found: &str,
 ) -> ObjectError {
+    let becomes = if field == "UID" { "deleted and then recreated" } else { "modified" };
     ObjectError::Precondition {
-        resource: kind.resource(),
+        resource: Resource { group: kind.group.clone(), plural: kind.kind.clone() },
         name: text(object, "name").to_owned(),
-        problem: format!("{field} in precondition: {wanted}, {field} in object meta: {found}"),
+        problem: format!(
+            "the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). The object might have been {becomes}"
+        ),
     }
 }
 

@@ -31,14 +31,14 @@ pub enum ObjectError {
         /// Its name.
         name: String,
     },
-    /// What the writer demanded of the object does not hold.
-    #[error("Operation cannot be fulfilled on {resource} \"{name}\": Precondition failed: {problem}")]
+    /// What the writer demanded of the object does not hold. It is called by its kind here, as nowhere else.
+    #[error("Operation cannot be fulfilled on {resource} \"{name}\": {problem}")]
     Precondition {
         /// Of which kind.
         resource: Resource,
         /// Its name.
         name: String,
-        /// `UID in precondition: 1, UID in object meta: 2`.
+        /// Which demand, what was demanded and what was found.
         problem: String,
     },
     /// Nothing can be made in a namespace that is being deleted.

@@ -160,6 +160,16 @@ impl Objects {
         mut object: Value,
     ) -> Result<Arc<Value>, ObjectError> {
         meta::stamp_new(kind, &mut object);
+        self.create_stamped(mode, kind, object)
+    }
+
+    /// Adds an object that has its identity already.
+    pub(crate) fn create_stamped(
+        &self,
+        mode: Mode,
+        kind: &Kind,
+        object: Value,
+    ) -> Result<Arc<Value>, ObjectError> {
         self.lock().insert(mode, kind, object)
     }
 

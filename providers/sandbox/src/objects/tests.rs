@@ -109,7 +109,7 @@ fn a_deletion_means_one_object() {
     let other = Deletion { uid: Some("other".to_owned()), ..Deletion::default() };
     let error = objects.delete(&CONFIG_MAP, Some("shop"), "c", &other).unwrap_err();
     let words = format!(
-        "Operation cannot be fulfilled on configmaps \"c\": Precondition failed: UID in precondition: other, UID in object meta: {}",
+        "Operation cannot be fulfilled on ConfigMap \"c\": the UID in the precondition (other) does not match the UID in record ({}). The object might have been deleted and then recreated",
         text(&made, "uid")
     );
     assert_eq!(error.to_string(), words);
