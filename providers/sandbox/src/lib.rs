@@ -13,6 +13,7 @@ mod kubelet;
 mod nodes;
 pub mod objects;
 mod provider;
+mod quotas;
 mod sandbox;
 mod schema;
 mod writing;

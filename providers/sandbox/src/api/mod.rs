@@ -22,7 +22,7 @@ use http::{Method, header};
 use secrecy::SecretString;
 
 use crate::kubelet::Kubelet;
-use crate::objects::{Kind, Objects, meta};
+use crate::objects::{Kind, Objects};
 use answer::Answer;
 use problem::Problem;
 use request::Call;
@@ -44,7 +44,7 @@ pub(crate) struct Api {
 struct Shared {
     objects: Objects,
     kinds: Kinds,
-    kubelet: Box<dyn Fn() -> Option<Arc<dyn Kubelet>> + Send + Sync>,
+    kubelet: Arc<dyn Kubelet>,
     users: Users,
 }
 
@@ -79,14 +79,10 @@ impl Target {
 }
 
 impl Api {
-    pub(crate) fn new(
-        objects: Objects,
-        administrator: SecretString,
-        kubelet: impl Fn() -> Option<Arc<dyn Kubelet>> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(objects: Objects, administrator: SecretString, kubelet: Arc<dyn Kubelet>) -> Self {
         let kinds = Kinds::new(objects.clone());
         let users = Users::new(administrator);
-        Self { shared: Arc::new(Shared { objects, kinds, kubelet: Box::new(kubelet), users }) }
+        Self { shared: Arc::new(Shared { objects, kinds, kubelet, users }) }
     }
 
     fn objects(&self) -> &Objects {
@@ -140,7 +136,8 @@ impl Api {
             }
             rest => (None, rest.to_vec()),
         };
-        let is_group = self.shared.kinds.all().iter().any(|kind| kind.group == group && kind.version == version);
+        let is_group =
+            self.shared.kinds.all().iter().any(|kind| kind.group == group && kind.version == version);
         if !is_group {
             return Err(answer::text(404, "404 page not found\n"));
         }
@@ -149,7 +146,8 @@ impl Api {
         if rest.len() > 3 || namespace.is_some() && !served.kind.is_namespaced() {
             return Err(not_served());
         }
-        let (name, subresource) = (rest.get(1).and_then(|text| owned(text)), rest.get(2).and_then(|text| owned(text)));
+        let (name, subresource) =
+            (rest.get(1).and_then(|text| owned(text)), rest.get(2).and_then(|text| owned(text)));
         Ok(Target { served, namespace, name, subresource })
     }
 
@@ -202,9 +200,4 @@ fn partial(object: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
         "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
     })
-}
-
-/// The version of an object, as a number.
-fn version_of(object: &serde_json::Value) -> Option<u64> {
-    meta::text(object, "resourceVersion").parse().ok()
 }

@@ -25,7 +25,8 @@ pub(crate) struct FieldProblem {
 
 impl FieldProblem {
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
-        let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        let message =
+            if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", field: field.into(), message }
     }
 
@@ -35,13 +36,18 @@ impl FieldProblem {
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, allowed: &[String]) -> Self {
-        let allowed: Vec<String> = allowed.iter().filter(|one| !one.is_empty()).map(|one| format!("{one:?}")).collect();
+        let allowed: Vec<String> =
+            allowed.iter().filter(|one| !one.is_empty()).map(|one| format!("{one:?}")).collect();
         let message = format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
         Self { reason: "FieldValueNotSupported", field: field.into(), message }
     }
 
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self { reason: "FieldValueDuplicate", field: field.into(), message: format!("Duplicate value: {value}") }
+        Self {
+            reason: "FieldValueDuplicate",
+            field: field.into(),
+            message: format!("Duplicate value: {value}"),
+        }
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
@@ -97,7 +103,8 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource").about("", "", "")
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            .about("", "", "")
     }
 
     pub(crate) fn not_acceptable(offered: &str) -> Self {
@@ -139,8 +146,12 @@ impl Problem {
 
     /// A JSON patch that cannot be made to the object.
     pub(crate) fn untyped_invalid(why: &str) -> Self {
-        Self::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"))
-            .about("", "", "")
+        Self::new(
+            422,
+            "Invalid",
+            format!("the server rejected our request due to an error in our request: {why}"),
+        )
+        .about("", "", "")
     }
 
     pub(crate) fn of_kubelet(code: u16, message: &str) -> Self {
@@ -156,7 +167,8 @@ impl Problem {
         let kind_shown = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let mut problem = Self::new(422, "Invalid", format!("{kind_shown} \"{name}\" is invalid: {listed}"))
             .about(kind, group, name);
-        let cause = |one: &FieldProblem| json!({"reason": one.reason, "message": one.message, "field": one.field});
+        let cause =
+            |one: &FieldProblem| json!({"reason": one.reason, "message": one.message, "field": one.field});
         problem.details["causes"] = problems.iter().map(cause).collect();
         problem
     }

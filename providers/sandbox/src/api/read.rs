@@ -33,7 +33,8 @@ impl Api {
         let kind = target.kind();
         let selector = selector(call, target)?;
         let listed = self.objects().list(kind, target.namespace.as_deref());
-        let items: Vec<Arc<Value>> = listed.items.into_iter().filter(|object| selector.selects(object)).collect();
+        let items: Vec<Arc<Value>> =
+            listed.items.into_iter().filter(|object| selector.selects(object)).collect();
         if call.wants_table() {
             return Ok(answer::json(200, &table::table(&target.served, &items, call, Some(listed.version))));
         }

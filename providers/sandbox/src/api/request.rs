@@ -50,14 +50,19 @@ impl Call {
 
     /// Whether only metadata is to be answered.
     pub(crate) fn wants_metadata(&self) -> bool {
-        self.header(header::ACCEPT).split(',').next().is_some_and(|first| first.contains("as=PartialObjectMetadata"))
+        self.header(header::ACCEPT)
+            .split(',')
+            .next()
+            .is_some_and(|first| first.contains("as=PartialObjectMetadata"))
     }
 
     pub(crate) fn mode(&self) -> Result<Mode, Problem> {
         match self.text("dryRun") {
             None => Ok(Mode::Write),
             Some("All") => Ok(Mode::DryRun),
-            Some(other) => Err(Problem::bad_request(format!("invalid dry run value {other:?}: only \"All\" is known"))),
+            Some(other) => {
+                Err(Problem::bad_request(format!("invalid dry run value {other:?}: only \"All\" is known")))
+            }
         }
     }
 
@@ -81,7 +86,8 @@ impl Call {
         if let Ok(value) = serde_json::from_slice(&self.body) {
             return Ok(value);
         }
-        let text = std::str::from_utf8(&self.body).map_err(|_| Problem::bad_request("error decoding YAML: not UTF-8"))?;
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|_| Problem::bad_request("error decoding YAML: not UTF-8"))?;
         serde_saphyr::from_str(text).map_err(|_| Problem::bad_request("error decoding YAML: not YAML"))
     }
 }
@@ -126,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_path_is_decoded_and_does_not_lead_upwards() {
-        assert_eq!(path("/api/v1/nodes/a%2Db"), Some(["api", "v1", "nodes", "a-b"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            path("/api/v1/nodes/a%2Db"),
+            Some(["api", "v1", "nodes", "a-b"].map(str::to_owned).to_vec())
+        );
         assert_eq!(path("/api/../v1"), None);
         assert_eq!(path("/api/%2e%2e/v1"), None);
         assert_eq!(path("/api/a%2Fb"), None);

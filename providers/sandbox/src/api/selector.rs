@@ -29,7 +29,9 @@ impl Selector {
         self.0.iter().all(|requirement| match requirement {
             Requirement::Label { key, is_wanted, values } => {
                 let label = object["metadata"]["labels"].get(key).and_then(Value::as_str);
-                let fits = label.is_some_and(|label| values.as_ref().is_none_or(|values| values.iter().any(|one| one == label)));
+                let fits = label.is_some_and(|label| {
+                    values.as_ref().is_none_or(|values| values.iter().any(|one| one == label))
+                });
                 fits == *is_wanted
             }
             Requirement::Field { pointer, is_wanted, value } => {
@@ -63,11 +65,27 @@ fn field_requirement(kind: &Kind, part: &str) -> Result<Requirement, Problem> {
 /// The fields that a kind can be selected by.
 fn known_fields(kind: &Kind) -> Vec<&'static str> {
     let own: &[&str] = if kind == &POD {
-        &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"]
+        &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.phase",
+            "status.podIP",
+        ]
     } else if kind == &EVENT {
         &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion",
-            "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ]
     } else if kind == &SECRET {
         &["type"]
@@ -99,9 +117,14 @@ fn split(text: &str) -> Vec<&str> {
 fn label_requirement(part: &str) -> Result<Requirement, Problem> {
     let label = |key: &str, is_wanted, values: Option<Vec<String>>| {
         let key = key.trim();
-        let is_key = !key.is_empty() && key.chars().all(|one| one.is_ascii_alphanumeric() || "-_./".contains(one));
+        let is_key =
+            !key.is_empty() && key.chars().all(|one| one.is_ascii_alphanumeric() || "-_./".contains(one));
         let problem = || Problem::bad_request(format!("unable to parse requirement: {part:?}"));
-        if is_key { Ok(Requirement::Label { key: key.to_owned(), is_wanted, values }) } else { Err(problem()) }
+        if is_key {
+            Ok(Requirement::Label { key: key.to_owned(), is_wanted, values })
+        } else {
+            Err(problem())
+        }
     };
     let one = |value: &str| Some(vec![value.trim().to_owned()]);
     if let Some((key, values)) = part.strip_suffix(')').and_then(|part| part.split_once('(')) {
@@ -138,8 +161,17 @@ mod tests {
     #[test]
     fn labels_select() {
         for (selector, expect) in [
-            ("app=db", true), ("app==db,tier=data", true), ("app=web", false), ("app!=web", true), ("other!=x", true),
-            ("app in (web, db)", true), ("app notin (web,db)", false), ("app", true), ("!app", false), ("!other", true), ("", true),
+            ("app=db", true),
+            ("app==db,tier=data", true),
+            ("app=web", false),
+            ("app!=web", true),
+            ("other!=x", true),
+            ("app in (web, db)", true),
+            ("app notin (web,db)", false),
+            ("app", true),
+            ("!app", false),
+            ("!other", true),
+            ("", true),
         ] {
             assert_eq!(selects(selector, ""), expect, "{selector}");
         }
@@ -147,9 +179,11 @@ mod tests {
 
     #[test]
     fn fields_select() {
-        for (selector, expect) in
-            [("metadata.name=db-0", true), ("metadata.name!=db-0", false), ("status.phase=Running,spec.nodeName=", true)]
-        {
+        for (selector, expect) in [
+            ("metadata.name=db-0", true),
+            ("metadata.name!=db-0", false),
+            ("status.phase=Running,spec.nodeName=", true),
+        ] {
             assert_eq!(selects("", selector), expect, "{selector}");
         }
     }

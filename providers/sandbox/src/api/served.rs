@@ -41,7 +41,8 @@ impl Kinds {
     pub(crate) fn all(&self) -> Vec<Cow<'static, Kind>> {
         let built_in = KINDS.iter().map(|kind| Cow::Borrowed(*kind));
         let custom = self.objects.list(&CUSTOM_RESOURCE_DEFINITION, None).items;
-        let custom: Vec<Kind> = custom.iter().flat_map(|definition| kinds_of(definition)).map(|(kind, _)| kind).collect();
+        let custom: Vec<Kind> =
+            custom.iter().flat_map(|definition| kinds_of(definition)).map(|(kind, _)| kind).collect();
         built_in.chain(custom.into_iter().map(Cow::Owned)).collect()
     }
 
@@ -54,7 +55,11 @@ impl Kinds {
         definitions.iter().find_map(|definition| {
             let (kind, version) = kinds_of(definition).into_iter().find(|(kind, _)| is_it(kind))?;
             let schema = KindSchema::Custom(self.compiled(definition, &version));
-            Some(Served { kind: Cow::Owned(kind), schema, columns: version["additionalPrinterColumns"].clone() })
+            Some(Served {
+                kind: Cow::Owned(kind),
+                schema,
+                columns: version["additionalPrinterColumns"].clone(),
+            })
         })
     }
 

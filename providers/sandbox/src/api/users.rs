@@ -65,7 +65,10 @@ impl Users {
     pub(crate) fn issue(&self, namespace: &str, name: &str) -> SecretString {
         let token = new_token();
         let user = User::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() };
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(token.expose_secret().to_owned(), user);
+        self.issued
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token.expose_secret().to_owned(), user);
         token
     }
 }
@@ -107,7 +110,8 @@ impl User {
     /// The rules of every role that is bound to this user, in a namespace and for the whole cluster.
     fn rules(&self, objects: &Objects, namespace: Option<&str>) -> Vec<Value> {
         let everywhere = objects.list(&CLUSTER_ROLE_BINDING, None).items;
-        let here = namespace.map_or_else(Vec::new, |namespace| objects.list(&ROLE_BINDING, Some(namespace)).items);
+        let here =
+            namespace.map_or_else(Vec::new, |namespace| objects.list(&ROLE_BINDING, Some(namespace)).items);
         let bindings = everywhere.iter().chain(&here).filter(|binding| self.is_subject_of(binding));
         let roles = bindings.filter_map(|binding| {
             let role = binding["roleRef"]["name"].as_str()?;
@@ -123,7 +127,9 @@ impl User {
         let Self::ServiceAccount { namespace, name } = self else { return false };
         let subjects = binding["subjects"].as_array().into_iter().flatten();
         subjects.into_iter().any(|subject| match subject["kind"].as_str() {
-            Some("ServiceAccount") => subject["name"] == name.as_str() && subject["namespace"] == namespace.as_str(),
+            Some("ServiceAccount") => {
+                subject["name"] == name.as_str() && subject["namespace"] == namespace.as_str()
+            }
             Some("User") => subject["name"] == self.name(),
             Some("Group") => {
                 let group = subject["name"].as_str().unwrap_or_default();
@@ -148,7 +154,8 @@ fn allows(rule: &Value, attempt: &Attempt<'_>) -> bool {
         rule[field].as_array().is_some_and(|list| list.iter().any(|one| one == wanted || one == "*"))
     };
     let names = rule["resourceNames"].as_array();
-    let is_named = names.is_none_or(|names| attempt.name.is_some_and(|name| names.iter().any(|one| one == name)));
+    let is_named =
+        names.is_none_or(|names| attempt.name.is_some_and(|name| names.iter().any(|one| one == name)));
     lists("verbs", attempt.verb)
         && lists("apiGroups", &attempt.kind.group)
         && lists("resources", &resource(attempt))

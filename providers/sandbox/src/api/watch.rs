@@ -51,7 +51,9 @@ impl Api {
         let from = match call.text("resourceVersion") {
             None | Some("0") => None,
             Some(version) => Some(version.parse::<u64>().map_err(|_| {
-                Problem::bad_request(format!("resourceVersion: Invalid value: {version:?}: strconv.ParseUint: invalid syntax"))
+                Problem::bad_request(format!(
+                    "resourceVersion: Invalid value: {version:?}: strconv.ParseUint: invalid syntax"
+                ))
             })?),
         };
         let sends_present = call.flag("sendInitialEvents");
@@ -82,7 +84,8 @@ impl Api {
         };
         if starts_now {
             let present = listed.items.iter().filter(|object| follow.selector.selects(object));
-            follow.first = present.map(|object| json!({"type": "ADDED", "object": follow.told(object)})).collect();
+            follow.first =
+                present.map(|object| json!({"type": "ADDED", "object": follow.told(object)})).collect();
         }
         if sends_present {
             let mut bookmark = follow.bookmark(listed.version);
@@ -162,7 +165,8 @@ impl Follow {
             "kind": kind.kind, "apiVersion": kind.api_version(),
             "metadata": {"resourceVersion": version.to_string(), "creationTimestamp": null},
         });
-        let object = if self.form == Form::Table { table::row_of(&self.served, &Arc::new(object)) } else { object };
+        let object =
+            if self.form == Form::Table { table::row_of(&self.served, &Arc::new(object)) } else { object };
         json!({"type": "BOOKMARK", "object": object})
     }
 }

@@ -34,7 +34,14 @@ impl Api {
             Some("Ignore") => Strictness::Ignore,
             Some(other) => return Err(Problem::bad_request(format!("invalid fieldValidation {other:?}"))),
         };
-        Ok(Write { objects: self.objects(), served: &target.served, mode: call.mode()?, manager, strictness, part })
+        Ok(Write {
+            objects: self.objects(),
+            served: &target.served,
+            mode: call.mode()?,
+            manager,
+            strictness,
+            part,
+        })
     }
 
     pub(super) fn create(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
@@ -70,14 +77,17 @@ impl Api {
 
     pub(super) fn patch_part(&self, call: &Call, target: &Target, part: Part) -> Result<Answer, Problem> {
         let is_apply = call.content_type() == "application/apply-patch+yaml";
-        let manager = if is_apply { call.text("fieldManager").unwrap_or_default().to_owned() } else { call.manager() };
+        let manager =
+            if is_apply { call.text("fieldManager").unwrap_or_default().to_owned() } else { call.manager() };
         let write = self.writing(call, target, &manager, part)?;
         let (namespace, name) = (target.namespace(), target.name());
         let written = if is_apply {
             write.apply(namespace, name, &call.yaml()?, call.flag("force"))?
         } else {
             if call.query.contains_key("force") {
-                return Err(Problem::bad_request("force: Forbidden: may not be specified for non-apply patch"));
+                return Err(Problem::bad_request(
+                    "force: Forbidden: may not be specified for non-apply patch",
+                ));
             }
             write.patch(namespace, name, &patch(call, target)?)?
         };
@@ -97,9 +107,12 @@ impl Api {
                 let details = json!({
                     "name": name, "group": kind.group, "kind": kind.plural, "uid": meta::text(&object, "uid"),
                 });
-                Ok(answer::json(200, &json!({
-                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-                })))
+                Ok(answer::json(
+                    200,
+                    &json!({
+                        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+                    }),
+                ))
             }
             Deleted::Marked(object) if kind == &NAMESPACE && mode == Mode::Write => {
                 let marked = self.objects().update(kind, None, name, |namespace| {
@@ -133,7 +146,9 @@ impl Api {
 
     /// Takes the objects of a kind away with its definition.
     fn withdraw(&self, definition: &str) {
-        let Some(definition) = self.objects().get(&CUSTOM_RESOURCE_DEFINITION, None, definition) else { return };
+        let Some(definition) = self.objects().get(&CUSTOM_RESOURCE_DEFINITION, None, definition) else {
+            return;
+        };
         for (kind, _) in served::kinds_of(&definition) {
             self.objects().forget(&kind.resource());
         }
@@ -181,7 +196,9 @@ pub(super) fn patch(call: &Call, target: &Target) -> Result<Patch, Problem> {
             .map_err(|error| Problem::bad_request(format!("error decoding patch: {error}"))),
         "application/merge-patch+json" => call.json().map(Patch::Merge),
         // Only built-in kinds say how their lists merge.
-        "application/strategic-merge-patch+json" if target.served.columns.is_null() && crate::objects::kinds::KINDS.contains(&target.kind()) => {
+        "application/strategic-merge-patch+json"
+            if target.served.columns.is_null() && crate::objects::kinds::KINDS.contains(&target.kind()) =>
+        {
             call.json().map(Patch::Strategic)
         }
         _ => Err(Problem::unsupported_media(&PATCHES)),

@@ -22,7 +22,10 @@ pub(super) fn decode(write: &Write<'_>, mut object: Value) -> Result<(Value, Vec
         Strictness::Strict => {
             return Err(Problem::bad_request(format!(
                 "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
-                kind.kind, kind.version, kind.kind, surprises.join(", ")
+                kind.kind,
+                kind.version,
+                kind.kind,
+                surprises.join(", ")
             )));
         }
     };
@@ -36,7 +39,12 @@ pub(super) fn patched(write: &Write<'_>, object: Value) -> Result<(Value, Vec<St
 }
 
 /// A wish of a server-side apply, which must fit in every field.
-pub(super) fn wish(write: &Write<'_>, namespace: &str, name: &str, mut wish: Value) -> Result<Value, Problem> {
+pub(super) fn wish(
+    write: &Write<'_>,
+    namespace: &str,
+    name: &str,
+    mut wish: Value,
+) -> Result<Value, Problem> {
     check_kind(write, &mut wish)?;
     for (field, expected) in [("name", name), ("namespace", namespace)] {
         let found = meta::text(&wish, field);
@@ -49,7 +57,10 @@ pub(super) fn wish(write: &Write<'_>, namespace: &str, name: &str, mut wish: Val
             meta::metadata(&mut wish).insert(field.to_owned(), expected.into());
         }
     }
-    if wish["metadata"].get("managedFields").is_some_and(|fields| fields.as_array().is_none_or(|list| !list.is_empty())) {
+    if wish["metadata"]
+        .get("managedFields")
+        .is_some_and(|fields| fields.as_array().is_none_or(|list| !list.is_empty()))
+    {
         return Err(Problem::bad_request("metadata.managedFields must be nil"));
     }
     let found = misfits(&wish, &write.served.schema);
@@ -58,7 +69,8 @@ pub(super) fn wish(write: &Write<'_>, namespace: &str, name: &str, mut wish: Val
         trim(&mut wish, &write.served.schema);
         return Ok(wish);
     }
-    let listed = if let [only] = &lines[..] { only.clone() } else { format!("errors:\n  {}", lines.join("\n  ")) };
+    let listed =
+        if let [only] = &lines[..] { only.clone() } else { format!("errors:\n  {}", lines.join("\n  ")) };
     Err(Problem::untyped(format!(
         "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {listed}",
         write.served.kind.api_version(),
@@ -100,11 +112,19 @@ fn mistyped(write: &Write<'_>, misfit: &Misfit) -> Option<Problem> {
     }
     // A decoder names the field of the list or map, not its item.
     let field = misfit.path.rsplit_once('.').map_or(misfit.path.as_str(), |(parent, last)| {
-        if parent.ends_with("ata") || parent.ends_with("abels") || parent.ends_with("annotations") { parent } else { &misfit.path[..parent.len() + 1 + last.len()] }
+        if parent.ends_with("ata") || parent.ends_with("abels") || parent.ends_with("annotations") {
+            parent
+        } else {
+            &misfit.path[..parent.len() + 1 + last.len()]
+        }
     });
     Some(Problem::bad_request(format!(
         "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal {found} into Go struct field {}.{field} of type {}",
-        kind.kind, kind.version, kind.kind, kind.kind, expected.decoded()
+        kind.kind,
+        kind.version,
+        kind.kind,
+        kind.kind,
+        expected.decoded()
     )))
 }
 

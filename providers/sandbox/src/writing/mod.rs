@@ -6,18 +6,22 @@ mod decode;
 mod defaults;
 mod patch;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use admission::admit_deletion;
+pub(crate) use admission::quota::used;
+pub(crate) use check::fits;
 pub(crate) use patch::{Patch, patched};
 
-use crate::api::problem::{FieldProblem, Problem};
 use crate::api::problem;
+use crate::api::problem::{FieldProblem, Problem};
 use crate::api::served::Served;
 use crate::apply::{self, Operation, Writer};
-use crate::objects::kinds::{CUSTOM_RESOURCE_DEFINITION, KINDS};
-use crate::objects::{Kind, Mode, ObjectError, Objects, Subresource, meta, keep_all_but_status, keep_status};
+use crate::objects::kinds::NAMESPACE;
+use crate::objects::{Kind, Mode, Objects, Subresource, keep_all_but_status, keep_status, meta};
 use crate::schema::{self, KindSchema};
 
 /// How often a write that names no version is tried while others write the object.
@@ -66,9 +70,9 @@ pub(crate) fn create_for_controller(
     kind: &'static Kind,
     object: Value,
 ) -> Result<Arc<Value>, String> {
-    debug_assert!(KINDS.contains(&kind));
     let schema = schema::of_kind(kind).ok_or_else(|| format!("`{}` is not served", kind.kind))?;
-    let served = Served { kind: kind.into_cow(), schema: KindSchema::BuiltIn(schema), columns: Value::Null };
+    let served =
+        Served { kind: Cow::Borrowed(kind), schema: KindSchema::BuiltIn(schema), columns: Value::Null };
     let write = Write {
         objects,
         served: &served,
@@ -78,12 +82,6 @@ pub(crate) fn create_for_controller(
         part: Part::Object,
     };
     write.create(object, Vec::new()).map(|written| written.object).map_err(|problem| problem.message)
-}
-
-impl Kind {
-    pub(crate) fn into_cow(&'static self) -> std::borrow::Cow<'static, Kind> {
-        std::borrow::Cow::Borrowed(self)
-    }
 }
 
 impl Write<'_> {
@@ -129,8 +127,8 @@ impl Write<'_> {
             return Ok(());
         }
         let namespace = meta::text(object, "namespace");
-        let found = self.objects.get(&crate::objects::kinds::NAMESPACE, None, namespace);
-        let not_found = || Problem::not_found(&crate::objects::kinds::NAMESPACE.resource(), namespace);
+        let found = self.objects.get(&NAMESPACE, None, namespace);
+        let not_found = || Problem::not_found(&NAMESPACE.resource(), namespace);
         found.map(drop).ok_or_else(not_found)
     }
 
@@ -161,16 +159,12 @@ impl Write<'_> {
     }
 
     /// Changes an object; what changes in between is looked at again, unless the change names a version.
-    pub(crate) fn patch(
-        &self,
-        namespace: &str,
-        name: &str,
-        patch: &Patch,
-    ) -> Result<Written, Problem> {
+    pub(crate) fn patch(&self, namespace: &str, name: &str, patch: &Patch) -> Result<Written, Problem> {
         for _ in 0..TRIES {
             let live = self.live(namespace, name)?;
             let (object, warnings) = decode::patched(self, patched(&live, patch, &self.served.schema)?)?;
-            let names_version = meta::text(&object, "resourceVersion") != meta::text(&live, "resourceVersion");
+            let names_version =
+                meta::text(&object, "resourceVersion") != meta::text(&live, "resourceVersion");
             match self.replace(&live, object) {
                 Err(problem) if problem.code == 409 && !names_version && self.is_stale(&live) => {}
                 other => return other.map(|object| Written { object, is_new: false, warnings }),
@@ -201,7 +195,13 @@ impl Write<'_> {
         Err(Problem::conflict(&self.kind().resource(), name, "it changes all the time"))
     }
 
-    fn apply_once(&self, namespace: &str, name: &str, wish: &Value, is_forced: bool) -> Result<Written, Problem> {
+    fn apply_once(
+        &self,
+        namespace: &str,
+        name: &str,
+        wish: &Value,
+        is_forced: bool,
+    ) -> Result<Written, Problem> {
         let writer = self.writer(Operation::Apply);
         let schema = &self.served.schema;
         let live = self.live(namespace, name).ok();
@@ -209,7 +209,11 @@ impl Write<'_> {
         let mut object = merged.map_err(|conflicts| Problem::conflicts(&conflicts))?;
         let Some(live) = live else {
             if !meta::text(wish, "uid").is_empty() {
-                return Err(Problem::conflict(&self.kind().resource(), name, "uid mismatch: the provided object specified uid, and no existing object was found"));
+                return Err(Problem::conflict(
+                    &self.kind().resource(),
+                    name,
+                    "uid mismatch: the provided object specified uid, and no existing object was found",
+                ));
             }
             let managed_fields = object["metadata"]["managedFields"].clone();
             self.prepare_new(&mut object)?;
@@ -266,18 +270,8 @@ impl Write<'_> {
 impl Problem {
     /// Whether somebody else was faster, so that trying again helps.
     fn is_race(&self) -> bool {
-        self.code == 409 && (self.message.contains("the object has been modified") || self.message.contains("already exists"))
-    }
-}
-
-/// Whether this is the kind that adds kinds.
-pub(crate) fn is_definition(kind: &Kind) -> bool {
-    kind == &CUSTOM_RESOURCE_DEFINITION
-}
-
-/// What is refused to whoever asks twice for the same.
-impl From<&ObjectError> for Problem {
-    fn from(error: &ObjectError) -> Self {
-        error.clone().into()
+        self.code == 409
+            && (self.message.contains("the object has been modified")
+                || self.message.contains("already exists"))
     }
 }

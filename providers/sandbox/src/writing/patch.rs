@@ -56,7 +56,8 @@ fn merge(value: &mut Value, patch: &Value, schema: &Schema) -> Result<(), Proble
     for (name, patch) in patch.iter().filter(|(name, _)| !name.starts_with('$')) {
         merge_field(fields, name, patch, schema)?;
     }
-    for (directive, wanted) in patch.iter().filter(|(name, _)| name.starts_with("$deleteFromPrimitiveList/")) {
+    for (directive, wanted) in patch.iter().filter(|(name, _)| name.starts_with("$deleteFromPrimitiveList/"))
+    {
         let name = directive.split_once('/').map_or("", |(_, name)| name);
         let wanted = wanted.as_array().map_or(&[][..], Vec::as_slice);
         if let Some(Value::Array(items)) = fields.get_mut(name) {
@@ -66,7 +67,12 @@ fn merge(value: &mut Value, patch: &Value, schema: &Schema) -> Result<(), Proble
     Ok(())
 }
 
-fn merge_field(fields: &mut Map<String, Value>, name: &str, patch: &Value, schema: &Schema) -> Result<(), Problem> {
+fn merge_field(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    patch: &Value,
+    schema: &Schema,
+) -> Result<(), Problem> {
     if patch.is_null() {
         fields.shift_remove(name);
         return Ok(());
@@ -116,7 +122,9 @@ fn merge_items(
             continue;
         };
         let Some(value) = item.get(key) else {
-            return Err(Problem::bad_request(format!("map: {item} does not contain declared merge key: {key}")));
+            return Err(Problem::bad_request(format!(
+                "map: {item} does not contain declared merge key: {key}"
+            )));
         };
         let at = live.iter().position(|one| one.get(key) == Some(value));
         match (item["$patch"].as_str(), at) {
@@ -134,7 +142,11 @@ fn merge_items(
 }
 
 fn without_directives(patch: &Map<String, Value>) -> Value {
-    patch.iter().filter(|(name, _)| !name.starts_with('$')).map(|(name, value)| (name.clone(), value.clone())).collect()
+    patch
+        .iter()
+        .filter(|(name, _)| !name.starts_with('$'))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,14 +168,18 @@ mod tests {
 
     #[test]
     fn a_strategic_patch_merges_lists_by_their_keys() {
-        let object = pod(&json!([{"name": "a", "image": "a:1", "args": ["x"]}, {"name": "b", "image": "b:1"}]));
+        let object =
+            pod(&json!([{"name": "a", "image": "a:1", "args": ["x"]}, {"name": "b", "image": "b:1"}]));
         let check = |patch: Value, expect: Value| assert_eq!(strategic(&object, &pod(&patch)), pod(&expect));
         check(
             json!([{"name": "a", "image": "a:2", "args": ["y"]}]),
             json!([{"name": "a", "image": "a:2", "args": ["y"]}, {"name": "b", "image": "b:1"}]),
         );
         check(json!([{"name": "a", "$patch": "delete"}]), json!([{"name": "b", "image": "b:1"}]));
-        check(json!([{"name": "c", "image": "c"}, {"$patch": "replace"}]), json!([{"name": "c", "image": "c"}]));
+        check(
+            json!([{"name": "c", "image": "c"}, {"$patch": "replace"}]),
+            json!([{"name": "c", "image": "c"}]),
+        );
     }
 
     #[test]
@@ -175,7 +191,8 @@ mod tests {
 
     #[test]
     fn retained_keys_are_all_that_stay() {
-        let object = json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}});
+        let object =
+            json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}});
         let patch = json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}});
         assert_eq!(strategic(&object, &patch), json!({"spec": {"strategy": {"type": "Recreate"}}}));
     }

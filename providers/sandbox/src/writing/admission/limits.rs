@@ -19,14 +19,18 @@ fn limits(objects: &Objects, object: &Value, of: &str) -> Vec<Value> {
 pub(super) fn fill(objects: &Objects, pod: &mut Value) {
     for limit in limits(objects, pod, "Container") {
         let or = |first: &str, then: &str| limit.get(first).or_else(|| limit.get(then)).cloned();
-        let defaults = [("limits", or("default", "max")), ("requests", or("defaultRequest", "default").or_else(|| or("min", "max")))];
+        let defaults = [
+            ("limits", or("default", "max")),
+            ("requests", or("defaultRequest", "default").or_else(|| or("min", "max"))),
+        ];
         for field in ["initContainers", "containers"] {
             for container in pod["spec"].get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
                 let resources = &mut container["resources"];
                 for (what, amounts) in &defaults {
                     for (name, amount) in amounts.as_ref().and_then(Value::as_object).into_iter().flatten() {
                         if resources[*what].get(name).is_none() {
-                            let own_limit = resources["limits"].get(name).filter(|_| *what == "requests").cloned();
+                            let own_limit =
+                                resources["limits"].get(name).filter(|_| *what == "requests").cloned();
                             resources[*what][name] = own_limit.unwrap_or_else(|| amount.clone());
                         }
                     }
@@ -64,15 +68,23 @@ pub(super) fn check_claim(objects: &Objects, kind: &Kind, claim: &Value) -> Resu
 fn complain(limit: &Value, resources: &Value, of: &str, complaints: &mut Vec<String>) {
     let usage = if of == "PersistentVolumeClaim" { "" } else { "usage " };
     for (bound, name, is_wrong) in [
-        ("minimum", "min", (|asked: Quantity, bound: Quantity| asked < bound) as fn(Quantity, Quantity) -> bool),
+        (
+            "minimum",
+            "min",
+            (|asked: Quantity, bound: Quantity| asked < bound) as fn(Quantity, Quantity) -> bool,
+        ),
         ("maximum", "max", |asked, bound| asked > bound),
     ] {
         for (resource, amount) in limit[name].as_object().into_iter().flatten() {
             let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             for what in ["requests", "limits"] {
                 let Some(asked) = resources[what].get(resource) else { continue };
-                let is_judged = what == "limits" || name == "min" || resources["limits"].get(resource).is_none();
-                let (Some(asked_for), Some(allowed)) = (Quantity::parse(asked), Quantity::parse(amount)) else { continue };
+                let is_judged =
+                    what == "limits" || name == "min" || resources["limits"].get(resource).is_none();
+                let (Some(asked_for), Some(allowed)) = (Quantity::parse(asked), Quantity::parse(amount))
+                else {
+                    continue;
+                };
                 if is_judged && is_wrong(asked_for, allowed) {
                     let word = what.trim_end_matches('s');
                     complaints.push(format!(

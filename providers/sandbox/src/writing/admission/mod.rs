@@ -1,7 +1,7 @@
 //! What a cluster adds to and refuses of what is written, beyond what makes an object valid.
 
 mod limits;
-mod quota;
+pub(crate) mod quota;
 mod security;
 
 use serde_json::{Value, json};
@@ -36,7 +36,8 @@ pub(super) fn admit_new(objects: &Objects, kind: &Kind, object: &mut Value) -> R
 /// May refuse the next state of an object.
 pub(super) fn admit_next(_: &Objects, kind: &Kind, live: &Value, object: &mut Value) -> Result<(), Problem> {
     // Once an object goes, nothing new may hold it.
-    let finalizers = |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let finalizers =
+        |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
     let is_leaving = !meta::text(live, "deletionTimestamp").is_empty();
     let held = finalizers(live);
     if is_leaving && finalizers(object).iter().any(|one| !held.contains(one)) {
@@ -79,15 +80,21 @@ fn admit_pod(objects: &Objects, pod: &mut Value) -> Result<(), Problem> {
 /// The account that a pod runs as, and the volume in which it finds the account's token.
 fn give_account(objects: &Objects, pod: &mut Value) -> Result<(), Problem> {
     let namespace = meta::text(pod, "namespace").to_owned();
-    let name = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or("default").to_owned();
+    let name = pod["spec"]["serviceAccountName"]
+        .as_str()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("default")
+        .to_owned();
     let Some(account) = objects.get(&SERVICE_ACCOUNT, Some(&namespace), &name) else {
-        let why = format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
+        let why =
+            format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
         return Err(Problem::forbidden(&POD.resource(), meta::text(pod, "name"), &why));
     };
     let spec = &mut pod["spec"];
     spec["serviceAccountName"] = name.as_str().into();
     spec["serviceAccount"] = name.as_str().into();
-    let wants_token = spec["automountServiceAccountToken"].as_bool().or(account["automountServiceAccountToken"].as_bool());
+    let wants_token =
+        spec["automountServiceAccountToken"].as_bool().or(account["automountServiceAccountToken"].as_bool());
     if wants_token.unwrap_or(true) {
         mount_token(spec);
     }
@@ -112,7 +119,8 @@ fn mount_token(spec: &mut Value) {
     if !is_mounted {
         return;
     }
-    let namespace = json!({"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}});
+    let namespace =
+        json!({"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}});
     let sources = json!([
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::api::problem::Problem;
-use crate::objects::kinds::{POD, RESOURCE_QUOTA};
+use crate::objects::kinds::{KINDS, POD, RESOURCE_QUOTA};
 use crate::objects::{Kind, Objects, meta};
 use crate::writing::check::Quantity;
 
@@ -44,11 +44,15 @@ pub(super) fn check(objects: &Objects, kind: &Kind, object: &Value) -> Result<()
 }
 
 /// What is used of everything that a quota limits, for its status.
-pub(crate) fn used(objects: &Objects, kinds: &[&'static Kind], quota: &Value) -> BTreeMap<String, String> {
+pub(crate) fn used(objects: &Objects, quota: &Value) -> BTreeMap<String, String> {
     let namespace = meta::text(quota, "namespace");
     let resources = quota["spec"]["hard"].as_object().into_iter().flatten();
     let total = |resource: &String| -> i128 {
-        kinds.iter().filter(|kind| kind.is_namespaced()).map(|kind| in_use(objects, kind, namespace, resource)).sum()
+        KINDS
+            .iter()
+            .filter(|kind| kind.is_namespaced())
+            .map(|kind| in_use(objects, kind, namespace, resource))
+            .sum()
     };
     resources.map(|(resource, _)| (resource.clone(), amount(resource, total(resource)))).collect()
 }
@@ -61,7 +65,8 @@ fn in_use(objects: &Objects, kind: &Kind, namespace: &str, resource: &str) -> i1
 /// How much of a resource an object needs, in thousandths; none where it needs nothing that is so called.
 fn usage(kind: &Kind, object: &Value, resource: &str) -> Option<i128> {
     const ONE: i128 = 1_000;
-    let is_counted = resource == kind.plural || resource.strip_prefix("count/") == Some(&kind.resource().to_string());
+    let is_counted =
+        resource == kind.plural || resource.strip_prefix("count/") == Some(&kind.resource().to_string());
     if kind != &POD {
         return is_counted.then_some(ONE);
     }
@@ -72,12 +77,19 @@ fn usage(kind: &Kind, object: &Value, resource: &str) -> Option<i128> {
         return Some(ONE);
     }
     let (what, name) = resource.split_once('.').unwrap_or(("requests", resource));
-    let of = |container: &Value| Quantity::parse(container["resources"][what].get(name)?).map(|Quantity(amount)| amount);
-    let containers: Vec<i128> = object["spec"]["containers"].as_array().into_iter().flatten().filter_map(of).collect();
+    let of = |container: &Value| {
+        Quantity::parse(container["resources"][what].get(name)?).map(|Quantity(amount)| amount)
+    };
+    let containers: Vec<i128> =
+        object["spec"]["containers"].as_array().into_iter().flatten().filter_map(of).collect();
     (!containers.is_empty()).then(|| containers.into_iter().sum())
 }
 
 fn amount(resource: &str, thousandths: i128) -> String {
     let is_cpu = resource.ends_with("cpu");
-    if is_cpu && thousandths % 1_000 != 0 { format!("{thousandths}m") } else { (thousandths / 1_000).to_string() }
+    if is_cpu && thousandths % 1_000 != 0 {
+        format!("{thousandths}m")
+    } else {
+        (thousandths / 1_000).to_string()
+    }
 }

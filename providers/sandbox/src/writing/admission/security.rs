@@ -16,7 +16,8 @@ const VOLUMES: [&str; 7] =
 
 pub(super) fn check(objects: &Objects, pod: &Value) -> Result<(), Problem> {
     let namespace = objects.get(&NAMESPACE, None, meta::text(pod, "namespace"));
-    let level = namespace.as_ref().and_then(|namespace| namespace["metadata"]["labels"].get(ENFORCE)?.as_str());
+    let level =
+        namespace.as_ref().and_then(|namespace| namespace["metadata"]["labels"].get(ENFORCE)?.as_str());
     let violations = match level {
         Some("baseline") => baseline(&pod["spec"]),
         Some("restricted") => baseline(&pod["spec"]).into_iter().chain(restricted(&pod["spec"])).collect(),
@@ -31,12 +32,15 @@ pub(super) fn check(objects: &Objects, pod: &Value) -> Result<(), Problem> {
 }
 
 fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainers", "containers"].into_iter().flat_map(|field| spec[field].as_array().into_iter().flatten())
+    ["initContainers", "containers"]
+        .into_iter()
+        .flat_map(|field| spec[field].as_array().into_iter().flatten())
 }
 
 /// `container "a"`, `containers "a", "b"`: those for which something holds.
 fn those(spec: &Value, is_one: impl Fn(&Value) -> bool) -> Option<String> {
-    let names: Vec<String> = containers(spec).filter(|one| is_one(one)).map(|one| one["name"].to_string()).collect();
+    let names: Vec<String> =
+        containers(spec).filter(|one| is_one(one)).map(|one| one["name"].to_string()).collect();
     let word = if names.len() == 1 { "container" } else { "containers" };
     (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
 }
@@ -88,8 +92,9 @@ fn restricted(spec: &Value) -> Vec<String> {
         dropped.is_some_and(|dropped| dropped.iter().any(|name| name == "ALL"))
     };
     if let Some(who) = those(spec, |one| !drops_all(one)) {
-        violations
-            .push(format!("unrestricted capabilities ({who} must set securityContext.capabilities.drop=[\"ALL\"])"));
+        violations.push(format!(
+            "unrestricted capabilities ({who} must set securityContext.capabilities.drop=[\"ALL\"])"
+        ));
     }
     let volumes = spec["volumes"].as_array().into_iter().flatten();
     let is_other = |volume: &&Value| !VOLUMES.iter().any(|kind| volume.get(*kind).is_some());
@@ -97,11 +102,15 @@ fn restricted(spec: &Value) -> Vec<String> {
     if !others.is_empty() {
         violations.push(format!("restricted volume types (volume {})", others.join(", ")));
     }
-    let is_root = |one: &Value| own(one, "runAsNonRoot").unwrap_or_else(|| pod["runAsNonRoot"].clone()) != true;
+    let is_root =
+        |one: &Value| own(one, "runAsNonRoot").unwrap_or_else(|| pod["runAsNonRoot"].clone()) != true;
     if let Some(who) = those(spec, is_root) {
-        violations.push(format!("runAsNonRoot != true (pod or {who} must set securityContext.runAsNonRoot=true)"));
+        violations
+            .push(format!("runAsNonRoot != true (pod or {who} must set securityContext.runAsNonRoot=true)"));
     }
-    let profile = |one: &Value| own(one, "seccompProfile").unwrap_or_else(|| pod["seccompProfile"].clone())["type"].clone();
+    let profile = |one: &Value| {
+        own(one, "seccompProfile").unwrap_or_else(|| pod["seccompProfile"].clone())["type"].clone()
+    };
     if let Some(who) = those(spec, |one| profile(one) != "RuntimeDefault" && profile(one) != "Localhost") {
         violations.push(format!(
             "seccompProfile (pod or {who} must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")"

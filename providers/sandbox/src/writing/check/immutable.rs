@@ -6,8 +6,8 @@ use super::Problems;
 use crate::api::problem::FieldProblem;
 use crate::objects::Kind;
 use crate::objects::kinds::{
-    CLUSTER_ROLE_BINDING, CONFIG_MAP, DAEMON_SET, DEPLOYMENT, JOB, PERSISTENT_VOLUME_CLAIM, POD, REPLICA_SET, ROLE_BINDING,
-    SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS,
+    CLUSTER_ROLE_BINDING, CONFIG_MAP, DAEMON_SET, DEPLOYMENT, JOB, PERSISTENT_VOLUME_CLAIM, POD, REPLICA_SET,
+    ROLE_BINDING, SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS,
 };
 
 const IMMUTABLE: &str = "field is immutable";
@@ -32,7 +32,14 @@ pub(super) fn check(kind: &Kind, old: &Value, new: &Value, problems: &mut Proble
         }
         kind if kind == &JOB => {
             // The template of a job that has not begun can be scheduled anew; nothing else of it can be changed.
-            for field in ["completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"] {
+            for field in [
+                "completions",
+                "selector",
+                "template",
+                "completionMode",
+                "podFailurePolicy",
+                "backoffLimitPerIndex",
+            ] {
                 same(old_spec, spec, "spec", field, problems);
             }
         }
@@ -52,7 +59,8 @@ pub(super) fn check(kind: &Kind, old: &Value, new: &Value, problems: &mut Proble
         kind if kind == &STORAGE_CLASS => {
             for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
                 if old[field] != new[field] {
-                    problems.push(FieldProblem::forbidden(field, &format!("updates to {field} are forbidden.")));
+                    problems
+                        .push(FieldProblem::forbidden(field, &format!("updates to {field} are forbidden.")));
                 }
             }
         }
@@ -92,7 +100,11 @@ fn service(old: &Value, new: &Value, problems: &mut Problems) {
     let address = |spec: &Value| spec["clusterIP"].as_str().unwrap_or_default().to_owned();
     let has_address = new["type"] != "ExternalName" && old["type"] != "ExternalName";
     if has_address && !address(old).is_empty() && address(old) != address(new) {
-        problems.push(FieldProblem::invalid("spec.clusterIPs[0]", &json!([address(new)]), "may not change once set"));
+        problems.push(FieldProblem::invalid(
+            "spec.clusterIPs[0]",
+            &json!([address(new)]),
+            "may not change once set",
+        ));
     }
 }
 
@@ -136,7 +148,10 @@ fn sealed(old: &Value, new: &Value, problems: &mut Problems) {
 
 fn pod(old: &Value, new: &Value, problems: &mut Problems) {
     let rest = |spec: &Value| {
-        let mut rest = without(spec, &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"]);
+        let mut rest = without(
+            spec,
+            &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"],
+        );
         for field in ["containers", "initContainers"] {
             for container in rest.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
                 container["image"] = Value::Null;

@@ -11,8 +11,8 @@ pub(crate) use quantity::Quantity;
 
 use crate::api::problem::FieldProblem;
 use crate::objects::kinds::{
-    CONFIG_MAP, CRON_JOB, CUSTOM_RESOURCE_DEFINITION, DAEMON_SET, DEPLOYMENT, JOB, NAMESPACE, PERSISTENT_VOLUME_CLAIM, POD,
-    REPLICA_SET, SECRET, SERVICE, STATEFUL_SET,
+    CONFIG_MAP, CRON_JOB, CUSTOM_RESOURCE_DEFINITION, DAEMON_SET, DEPLOYMENT, JOB, NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM, POD, REPLICA_SET, SECRET, SERVICE, STATEFUL_SET,
 };
 use crate::objects::{Kind, meta};
 use crate::schema::{KindSchema, Schema, Shape};
@@ -46,7 +46,11 @@ fn content(kind: &Kind, schema: &KindSchema, object: &Value, problems: &mut Prob
     match kind {
         kind if kind == &CONFIG_MAP || kind == &SECRET => data_keys(object, problems),
         kind if kind == &POD => pod::spec(spec, "spec", problems),
-        kind if kind == &DEPLOYMENT || kind == &REPLICA_SET || kind == &DAEMON_SET || kind == &STATEFUL_SET => {
+        kind if kind == &DEPLOYMENT
+            || kind == &REPLICA_SET
+            || kind == &DAEMON_SET
+            || kind == &STATEFUL_SET =>
+        {
             replicas(spec, problems);
             selector(spec, problems);
             template(spec, "spec", &["Always"], problems);
@@ -68,7 +72,8 @@ fn content(kind: &Kind, schema: &KindSchema, object: &Value, problems: &mut Prob
 fn data_keys(object: &Value, problems: &mut Problems) {
     for field in ["data", "binaryData"] {
         for (key, value) in object[field].as_object().into_iter().flatten() {
-            let is_key = key.len() <= 253 && key.chars().all(|one| one.is_ascii_alphanumeric() || "-_.".contains(one));
+            let is_key =
+                key.len() <= 253 && key.chars().all(|one| one.is_ascii_alphanumeric() || "-_.".contains(one));
             if !is_key || key.is_empty() || key == "." || key == ".." {
                 let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  \
                               or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
@@ -106,12 +111,17 @@ fn selector(spec: &Value, problems: &mut Problems) {
     let selector = &spec["selector"];
     let labels = &spec["template"]["metadata"]["labels"];
     let is_empty = ["matchLabels", "matchExpressions"].iter().all(|field| {
-        selector[*field].as_object().is_none_or(serde_json::Map::is_empty) && selector[*field].as_array().is_none_or(Vec::is_empty)
+        selector[*field].as_object().is_none_or(serde_json::Map::is_empty)
+            && selector[*field].as_array().is_none_or(Vec::is_empty)
     });
     if selector.is_null() {
         problems.push(FieldProblem::required("spec.selector", ""));
     } else if is_empty {
-        problems.push(FieldProblem::invalid("spec.selector", selector, "empty selector is invalid for deployment"));
+        problems.push(FieldProblem::invalid(
+            "spec.selector",
+            selector,
+            "empty selector is invalid for deployment",
+        ));
     }
     if is_empty || !fits(selector, labels) {
         let detail = "`selector` does not match template `labels`";
@@ -128,7 +138,8 @@ pub(crate) fn fits(selector: &Value, labels: &Value) -> bool {
         && expressions.into_iter().all(|expression| {
             let found = label(expression["key"].as_str().unwrap_or_default());
             let values = expression["values"].as_array();
-            let is_in = found.is_some_and(|found| values.is_some_and(|values| values.iter().any(|one| one == found)));
+            let is_in =
+                found.is_some_and(|found| values.is_some_and(|values| values.iter().any(|one| one == found)));
             match expression["operator"].as_str() {
                 Some("In") => is_in,
                 Some("NotIn") => !is_in,
@@ -165,7 +176,9 @@ fn template(spec: &Value, path: &str, restart_policies: &[&str], problems: &mut 
 }
 
 fn job(spec: &Value, path: &str, problems: &mut Problems) {
-    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+    for field in
+        ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"]
+    {
         not_negative(spec, path, field, problems);
     }
     template(spec, path, &["OnFailure", "Never"], problems);

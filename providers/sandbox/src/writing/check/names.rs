@@ -35,7 +35,8 @@ fn wrong_name(kind: &Kind, name: &str) -> Option<&'static str> {
         return (!is_part).then_some("may not contain '/' or '%'");
     }
     if kind == &SERVICE {
-        return (!is_label(name) || name.starts_with(|first: char| first.is_ascii_digit())).then_some(OLD_LABEL);
+        return (!is_label(name) || name.starts_with(|first: char| first.is_ascii_digit()))
+            .then_some(OLD_LABEL);
     }
     if kind == &NAMESPACE {
         return (!is_label(name)).then_some(LABEL);
@@ -55,7 +56,8 @@ pub(super) fn label(value: &Value, field: String, problems: &mut Problems) {
 
 pub(super) fn labels(labels: &Value, field: &str, problems: &mut Problems) {
     for (key, value) in labels.as_object().into_iter().flatten() {
-        let (prefix, name) = key.rsplit_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        let (prefix, name) =
+            key.rsplit_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
         if name.is_empty() || !is_label_text(name) {
             problems.push(FieldProblem::invalid(field, &json!(key), LABEL_KEY));
         } else if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_part)) {

@@ -92,7 +92,11 @@ fn resources(resources: &Value, path: &str, problems: &mut Problems) {
             if !name.contains('/') && !STANDARD.contains(&name.as_str()) && !name.starts_with("hugepages-") {
                 let detail = "must be a standard resource type or fully qualified";
                 problems.push(FieldProblem::invalid(field.clone(), &json!(name), detail));
-                problems.push(FieldProblem::invalid(field, &json!(name), "must be a standard resource for containers"));
+                problems.push(FieldProblem::invalid(
+                    field,
+                    &json!(name),
+                    "must be a standard resource for containers",
+                ));
                 continue;
             }
             quantity::check(amount, &field, problems);
@@ -111,18 +115,25 @@ fn probe(probe: &Value, path: &str, problems: &mut Problems) {
     if probe.is_null() {
         return;
     }
-    let handlers = ["exec", "httpGet", "tcpSocket", "grpc"].iter().filter(|one| probe.get(**one).is_some()).count();
+    let handlers =
+        ["exec", "httpGet", "tcpSocket", "grpc"].iter().filter(|one| probe.get(**one).is_some()).count();
     if handlers == 0 {
         problems.push(FieldProblem::required(path, "must specify a handler type"));
     } else if handlers > 1 {
         problems.push(FieldProblem::forbidden(path, "may not specify more than 1 handler type"));
     }
-    for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+    for field in
+        ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+    {
         super::not_negative(probe, path, field, problems);
     }
     let is_readiness = path.ends_with("readinessProbe");
     if !is_readiness && probe["successThreshold"].as_i64().is_some_and(|count| count > 1) {
-        problems.push(FieldProblem::invalid(format!("{path}.successThreshold"), &probe["successThreshold"], "must be 1"));
+        problems.push(FieldProblem::invalid(
+            format!("{path}.successThreshold"),
+            &probe["successThreshold"],
+            "must be 1",
+        ));
     }
 }
 

@@ -45,32 +45,29 @@ impl Quantity {
         let scale = exponent - i32::try_from(fraction.len()).ok()?;
         let power = 10_i128.checked_pow(scale.unsigned_abs())?;
         let thousandths = digits.parse::<i128>().ok()?.checked_mul(*factor)?;
-        let scaled = if scale < 0 { thousandths.div_ceil(power) } else { thousandths.checked_mul(power)? };
+        let scaled =
+            if scale < 0 { divided_up(thousandths, power) } else { thousandths.checked_mul(power)? };
         Some(Self(sign * scaled))
     }
 }
 
 /// Splits off a decimal exponent: `1e3`.
 fn exponent(text: &str) -> (&str, i32) {
-    let split = text.split_once(['e', 'E']).and_then(|(number, exponent)| Some((number, exponent.parse().ok()?)));
+    let split =
+        text.split_once(['e', 'E']).and_then(|(number, exponent)| Some((number, exponent.parse().ok()?)));
     split.unwrap_or((text, 0))
 }
 
-trait DivideUp {
-    fn div_ceil(self, by: Self) -> Self;
-}
-
-impl DivideUp for i128 {
-    /// An amount that is smaller than a thousandth is one.
-    fn div_ceil(self, by: Self) -> Self {
-        (self + by - 1) / by
-    }
+/// An amount that is smaller than a thousandth is one.
+fn divided_up(amount: i128, by: i128) -> i128 {
+    (amount + by - 1) / by
 }
 
 pub(super) fn check(value: &Value, field: &str, problems: &mut Problems) {
     match Quantity::parse(value) {
         None => {
-            let detail = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+            let detail =
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
             problems.push(FieldProblem::invalid(field, value, detail));
         }
         Some(Quantity(amount)) if amount < 0 => {
@@ -89,7 +86,14 @@ mod tests {
     #[test]
     fn amounts_are_read() {
         for (text, thousandths) in [
-            ("1", 1_000), ("100m", 100), ("1.5", 1_500), ("1Ki", 1_024_000), ("2e3", 2_000_000), ("0.0001", 1), ("-1", -1_000), ("1k", 1_000_000),
+            ("1", 1_000),
+            ("100m", 100),
+            ("1.5", 1_500),
+            ("1Ki", 1_024_000),
+            ("2e3", 2_000_000),
+            ("0.0001", 1),
+            ("-1", -1_000),
+            ("1k", 1_000_000),
         ] {
             assert_eq!(Quantity::parse(&json!(text)), Some(Quantity(thousandths)), "{text}");
         }

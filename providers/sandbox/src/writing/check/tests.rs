@@ -38,9 +38,17 @@ fn names_and_keys_are_checked() {
         &json!({"kind": "Service", "metadata": {"name": "a"}, "spec": {}}),
         &["spec.ports: Required value"],
     );
-    let problems = new(&CONFIG_MAP, &of_kind(&json!({"kind": "ConfigMap"})).1, &json!({"metadata": {"name": "Bad_"}, "data": {"a b": "1"}}));
+    let problems = new(
+        &CONFIG_MAP,
+        &of_kind(&json!({"kind": "ConfigMap"})).1,
+        &json!({"metadata": {"name": "Bad_"}, "data": {"a b": "1"}}),
+    );
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].message.starts_with("Invalid value: \"Bad_\": a lowercase RFC 1123 subdomain must consist of"));
+    assert!(
+        problems[0]
+            .message
+            .starts_with("Invalid value: \"Bad_\": a lowercase RFC 1123 subdomain must consist of")
+    );
     assert!(problems[1].message.starts_with("Invalid value: \"a b\": a valid config key must consist of"));
 }
 
@@ -56,10 +64,18 @@ fn containers_are_checked_as_a_real_api_server_checks_them() {
             &format!("{at}.ports[0].containerPort: Required value"),
             &format!("{at}.volumeMounts[0].name: Not found: \"nope\""),
             &format!("{at}.volumeMounts[0].mountPath: Required value"),
-            &format!("{at}.resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"),
-            &format!("{at}.resources.requests[x]: Invalid value: \"x\": must be a standard resource type or fully qualified"),
-            &format!("{at}.resources.requests[x]: Invalid value: \"x\": must be a standard resource for containers"),
-            &format!("{at}.imagePullPolicy: Unsupported value: \"x\": supported values: \"Always\", \"IfNotPresent\", \"Never\""),
+            &format!(
+                "{at}.resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"
+            ),
+            &format!(
+                "{at}.resources.requests[x]: Invalid value: \"x\": must be a standard resource type or fully qualified"
+            ),
+            &format!(
+                "{at}.resources.requests[x]: Invalid value: \"x\": must be a standard resource for containers"
+            ),
+            &format!(
+                "{at}.imagePullPolicy: Unsupported value: \"x\": supported values: \"Always\", \"IfNotPresent\", \"Never\""
+            ),
         ],
     );
 }
@@ -70,7 +86,9 @@ fn a_selector_must_select_its_template() {
     deployment["spec"]["template"]["metadata"]["labels"] = json!({"app": "b"});
     check_new(
         &deployment,
-        &["spec.template.metadata.labels: Invalid value: {\"app\":\"b\"}: `selector` does not match template `labels`"],
+        &[
+            "spec.template.metadata.labels: Invalid value: {\"app\":\"b\"}: `selector` does not match template `labels`",
+        ],
     );
 }
 
@@ -93,8 +111,10 @@ fn what_is_set_once_cannot_be_changed() {
     check_next(
         &workload("StatefulSet", &container()),
         |set| set["spec"]["serviceName"] = "other".into(),
-        &["spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
-           'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"],
+        &[
+            "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+           'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        ],
     );
     check_next(
         &workload("Deployment", &container()),

@@ -7,9 +7,9 @@ mod workload;
 use serde_json::{Map, Value, json};
 
 use crate::objects::kinds::{
-    CRON_JOB, CUSTOM_RESOURCE_DEFINITION, DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER, INGRESS, JOB,
-    NAMESPACE, NETWORK_POLICY, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, POD_DISRUPTION_BUDGET, REPLICA_SET,
-    RESOURCE_QUOTA, SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS,
+    CRON_JOB, CUSTOM_RESOURCE_DEFINITION, DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER,
+    INGRESS, JOB, NAMESPACE, NETWORK_POLICY, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
+    POD_DISRUPTION_BUDGET, REPLICA_SET, RESOURCE_QUOTA, SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS,
 };
 use crate::objects::{Kind, Objects, meta};
 use crate::schema::{KindSchema, Schema, Shape};
@@ -76,8 +76,12 @@ pub(super) fn keep(kind: &Kind, live: &Value, object: &mut Value) {
 fn first_status(kind: &Kind, object: &Value) -> Option<Value> {
     let status = match kind {
         kind if kind == &NAMESPACE => json!({"phase": "Active"}),
-        kind if kind == &POD => json!({"phase": "Pending", "qosClass": pod::quality_of_service(&object["spec"])}),
-        kind if kind == &PERSISTENT_VOLUME => json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now()}),
+        kind if kind == &POD => {
+            json!({"phase": "Pending", "qosClass": pod::quality_of_service(&object["spec"])})
+        }
+        kind if kind == &PERSISTENT_VOLUME => {
+            json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now()})
+        }
         kind if kind == &PERSISTENT_VOLUME_CLAIM => json!({"phase": "Pending"}),
         kind if kind == &SERVICE || kind == &INGRESS => json!({"loadBalancer": {}}),
         kind if kind == &STATEFUL_SET => json!({"replicas": 0, "availableReplicas": 0}),
@@ -88,7 +92,9 @@ fn first_status(kind: &Kind, object: &Value) -> Option<Value> {
         kind if kind == &POD_DISRUPTION_BUDGET => {
             json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0})
         }
-        kind if kind == &DEPLOYMENT || kind == &JOB || kind == &CRON_JOB || kind == &RESOURCE_QUOTA => json!({}),
+        kind if kind == &DEPLOYMENT || kind == &JOB || kind == &CRON_JOB || kind == &RESOURCE_QUOTA => {
+            json!({})
+        }
         kind if kind == &HORIZONTAL_POD_AUTOSCALER => json!({"desiredReplicas": 0, "currentMetrics": null}),
         kind if kind == &CUSTOM_RESOURCE_DEFINITION => definition_status(&object["spec"]),
         kind if kind == &ENDPOINT_SLICE => return None,
@@ -152,7 +158,10 @@ fn give_class(objects: &Objects, claim: &mut Value) {
     let is_default = |class: &&std::sync::Arc<Value>| {
         class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
     };
-    let newest = classes.iter().filter(is_default).max_by_key(|class| meta::text(class, "creationTimestamp").to_owned());
+    let newest = classes
+        .iter()
+        .filter(is_default)
+        .max_by_key(|class| meta::text(class, "creationTimestamp").to_owned());
     if let Some(class) = newest {
         set(&mut claim["spec"], "storageClassName", meta::text(class, "name"));
     }
@@ -188,9 +197,7 @@ fn definition(spec: &mut Value) {
 fn definition_status(spec: &Value) -> Value {
     let versions = spec["versions"].as_array().into_iter().flatten();
     let stored: Vec<&Value> = versions.filter(|one| one["storage"] == true).map(|one| &one["name"]).collect();
-    let condition = |name: &str, reason: &str, message: &str| {
-        json!({"type": name, "status": "True", "reason": reason, "message": message, "lastTransitionTime": meta::now()})
-    };
+    let condition = |name: &str, reason: &str, message: &str| json!({"type": name, "status": "True", "reason": reason, "message": message, "lastTransitionTime": meta::now()});
     json!({
         "acceptedNames": spec["names"],
         "storedVersions": stored,

@@ -118,7 +118,9 @@ fn volume(volume: &mut Value) {
 
 /// `status.qosClass`, from requests and limits of all containers.
 pub(super) fn quality_of_service(spec: &Value) -> &'static str {
-    let containers = ["initContainers", "containers"].iter().flat_map(|field| spec[*field].as_array().into_iter().flatten());
+    let containers = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|field| spec[*field].as_array().into_iter().flatten());
     let (mut is_any, mut is_guaranteed) = (false, true);
     for container in containers {
         let of = |what: &str, resource: &str| container["resources"][what].get(resource).cloned();

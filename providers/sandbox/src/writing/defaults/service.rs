@@ -61,7 +61,8 @@ pub(super) fn give_address(objects: &Objects, object: &mut Value) {
         spec["clusterIPs"] = json!([free]);
     }
     if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
-        let ports = others.iter().flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten());
+        let ports =
+            others.iter().flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten());
         let mut taken: BTreeSet<u64> = ports.filter_map(|port| port["nodePort"].as_u64()).collect();
         for port in items(spec, "ports").filter(|port| port.get("nodePort").is_none()) {
             let Some(free) = NODE_PORTS.into_iter().find(|one| !taken.contains(one)) else { return };
