@@ -33,11 +33,13 @@ async fn keep(objects: Objects) {
     let namespaced = KINDS.iter().filter(|kind| kind.is_namespaced());
     let mut changes: SelectAll<_> = namespaced.map(|kind| namespaces(objects.clone(), kind)).collect();
     while let Some(first) = changes.next().await {
-        let mut changed = BTreeSet::from([first]);
+        let mut touched = BTreeSet::from([first]);
         while let Some(Some(next)) = futures::FutureExt::now_or_never(changes.next()) {
-            changed.insert(next);
+            touched.insert(next);
         }
-        changed.iter().for_each(|namespace| count(&objects, namespace));
+        for namespace in &touched {
+            count(&objects, namespace);
+        }
     }
 }
 

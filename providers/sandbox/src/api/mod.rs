@@ -103,7 +103,7 @@ impl Api {
         }
         let answered = match self.target(&parts) {
             Ok(target) => self.answer_about(call, &target).await,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         answered.unwrap_or_else(|problem| answer::problem(&problem))
     }
@@ -114,7 +114,7 @@ impl Api {
         match parts {
             ["healthz" | "readyz" | "livez", ..] if is_read => Some(answer::text(200, "ok")),
             ["version"] if is_read => Some(answer::json(200, &discovery::version())),
-            ["api" | "apis"] | ["api", _] | ["apis", _] | ["apis", _, _] if is_read => {
+            ["api" | "apis"] | ["api" | "apis", _] | ["apis", _, _] if is_read => {
                 discovery::answer(&self.shared.kinds.all(), call, parts)
             }
             ["openapi", "v3", rest @ ..] if is_read => openapi::answer(&self.shared.kinds.all(), rest),
@@ -123,11 +123,11 @@ impl Api {
     }
 
     /// What a path leads to. What is no group at all is answered as a web server does.
-    fn target(&self, parts: &[&str]) -> Result<Target, Answer> {
+    fn target(&self, parts: &[&str]) -> Result<Target, Box<Answer>> {
         let (group, version, rest) = match parts {
             ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
             ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
-            _ => return Err(answer::text(404, "404 page not found\n")),
+            _ => return Err(Box::new(answer::text(404, "404 page not found\n"))),
         };
         let owned = |text: &str| Some(text.to_owned());
         let (namespace, rest) = match rest {
@@ -139,9 +139,9 @@ impl Api {
         let is_group =
             self.shared.kinds.all().iter().any(|kind| kind.group == group && kind.version == version);
         if !is_group {
-            return Err(answer::text(404, "404 page not found\n"));
+            return Err(Box::new(answer::text(404, "404 page not found\n")));
         }
-        let not_served = || answer::problem(&Problem::not_served());
+        let not_served = || Box::new(answer::problem(&Problem::not_served()));
         let served = self.shared.kinds.by_path(group, version, rest[0]).ok_or_else(not_served)?;
         if rest.len() > 3 || namespace.is_some() && !served.kind.is_namespaced() {
             return Err(not_served());
@@ -160,9 +160,8 @@ impl Api {
             return self.answer_subresource(call, target).await;
         }
         match (&call.method, &target.name) {
-            (&Method::GET, Some(_)) if call.flag("watch") => self.watch(call, target),
+            (&Method::GET, _) if call.flag("watch") => self.watch(call, target),
             (&Method::GET, Some(name)) => self.get(call, target, name),
-            (&Method::GET, None) if call.flag("watch") => self.watch(call, target),
             (&Method::GET, None) => self.list(call, target),
             (&Method::POST, None) => self.create(call, target),
             (&Method::PUT, Some(_)) => self.replace(call, target),

@@ -24,15 +24,15 @@ impl Api {
     pub(super) async fn answer_subresource(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
         let name = target.subresource.as_deref().unwrap_or_default();
         let has = |one: Subresource| target.kind().has(one) && one.name() == name;
-        match &call.method {
-            &Method::GET if has(Subresource::Log) => self.log(call, target).await,
-            &Method::GET if has(Subresource::Status) => self.get(call, target, target.name()),
-            &Method::PUT if has(Subresource::Status) => self.replace_part(call, target, Part::Status),
-            &Method::PATCH if has(Subresource::Status) => self.patch_part(call, target, Part::Status),
-            &Method::PUT if has(Subresource::Finalize) => self.finalize(call, target),
-            &Method::POST if has(Subresource::Binding) => self.bind(call, target),
-            &Method::POST if has(Subresource::Eviction) => self.evict(call, target),
-            &Method::POST if has(Subresource::Token) => self.issue_token(call, target),
+        match call.method {
+            Method::GET if has(Subresource::Log) => self.log(call, target).await,
+            Method::GET if has(Subresource::Status) => self.get(call, target, target.name()),
+            Method::PUT if has(Subresource::Status) => self.replace_part(call, target, Part::Status),
+            Method::PATCH if has(Subresource::Status) => self.patch_part(call, target, Part::Status),
+            Method::PUT if has(Subresource::Finalize) => self.finalize(call, target),
+            Method::POST if has(Subresource::Binding) => self.bind(call, target),
+            Method::POST if has(Subresource::Eviction) => self.evict(call, target),
+            Method::POST if has(Subresource::Token) => self.issue_token(call, target),
             _ if has(Subresource::Scale) => self.scale(call, target),
             _ if [Subresource::Log, Subresource::Status].into_iter().any(has) => {
                 Err(Problem::method_not_allowed())
@@ -169,14 +169,14 @@ fn success() -> Value {
 }
 
 /// The container whose output is meant: the one that is named, or the only one.
-fn container_of(pod: &Value, named: Option<&str>) -> Result<String, Problem> {
+fn container_of(pod: &Value, wanted: Option<&str>) -> Result<String, Problem> {
     let names = |field: &str| -> Vec<String> {
         let containers = pod["spec"][field].as_array().into_iter().flatten();
         containers.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect()
     };
     let (own, init) = (names("containers"), names("initContainers"));
     let pod = meta::text(pod, "name");
-    match (named, &own[..]) {
+    match (wanted, &own[..]) {
         (Some(name), _) if own.iter().chain(&init).any(|one| one == name) => Ok(name.to_owned()),
         (Some(name), _) => Err(Problem::bad_request(format!("container {name} is not valid for pod {pod}"))),
         (None, [only]) => Ok(only.clone()),

@@ -20,8 +20,8 @@ use super::{Api, Target, partial, table};
 use crate::objects::{Change, ChangeKind, Watch};
 
 /// How often a watch that asked for bookmarks is told how far it has come, and how long one lasts that names no time: what a real server does.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
-const LASTS: Duration = Duration::from_secs(30 * 60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+const LASTS: Duration = Duration::from_mins(30);
 
 /// A watch of a client.
 struct Follow {
@@ -120,10 +120,11 @@ impl Follow {
             }
             tokio::select! {
                 change = self.watch.next() => match change? {
-                    Ok(change) => match self.event(&change) {
-                        Some(event) => return Some(event),
-                        None => continue,
-                    },
+                    Ok(change) => {
+                        if let Some(event) = self.event(&change) {
+                            return Some(event);
+                        }
+                    }
                     Err(expired) => {
                         self.is_over = true;
                         return Some(json!({"type": "ERROR", "object": Problem::from(expired).status()}));

@@ -50,7 +50,7 @@ fn merge_items(live: &[Value], wish: &[Value], list: &ListShape) -> Vec<Value> {
 pub(crate) fn remove(value: &mut Value, fields: &FieldSet, schema: &Schema) {
     match (&schema.shape, value) {
         (Shape::Object(object), Value::Object(map)) if !object.is_atomic => {
-            remove_fields(map, fields, schema)
+            remove_fields(map, fields, schema);
         }
         (Shape::List(list), Value::Array(items)) if list.merge != ListMerge::Atomic => {
             items.retain_mut(|item| {

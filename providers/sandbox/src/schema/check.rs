@@ -162,7 +162,9 @@ pub(crate) fn trim(value: &mut Value, schema: &Schema) {
             }
         }
         (Shape::List(list), Value::Array(items)) => {
-            items.iter_mut().for_each(|item| trim(item, list.items.schema()));
+            for item in items {
+                trim(item, list.items.schema());
+            }
         }
         _ => {}
     }

@@ -56,11 +56,13 @@ fn list<'o>(object: &'o Value, pointer: &str) -> &'o [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers collect the parts for it")]
 fn joined(parts: Vec<String>) -> String {
     if parts.is_empty() { "<none>".to_owned() } else { parts.join(",") }
 }
 
 /// The columns of a kind.
+#[expect(clippy::too_many_lines, reason = "a table: one entry for each kind")]
 pub(super) fn columns(served: &Served) -> Vec<Column> {
     let name = column("Name", 0, |object| object["metadata"]["name"].clone());
     let own = match (served.kind.group.as_ref(), served.kind.kind.as_ref()) {

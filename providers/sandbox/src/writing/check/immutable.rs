@@ -51,11 +51,7 @@ pub(super) fn check(kind: &Kind, old: &Value, new: &Value, problems: &mut Proble
             }
             sealed(old, new, problems);
         }
-        kind if kind == &ROLE_BINDING || kind == &CLUSTER_ROLE_BINDING => {
-            if old["roleRef"] != new["roleRef"] {
-                problems.push(FieldProblem::invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
-            }
-        }
+        kind if kind == &ROLE_BINDING || kind == &CLUSTER_ROLE_BINDING => role(old, new, problems),
         kind if kind == &STORAGE_CLASS => {
             for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
                 if old[field] != new[field] {
@@ -73,6 +69,12 @@ fn same(old: &Value, new: &Value, path: &str, field: &str, problems: &mut Proble
     if old[field] != new[field] {
         let path = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
         problems.push(FieldProblem::invalid(path, &new[field], IMMUTABLE));
+    }
+}
+
+fn role(old: &Value, new: &Value, problems: &mut Problems) {
+    if old["roleRef"] != new["roleRef"] {
+        problems.push(FieldProblem::invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
     }
 }
 

@@ -224,7 +224,9 @@ fn fill_custom(schema: &Schema, value: &mut Value) {
             }
         }
         (Shape::List(list), Value::Array(items)) => {
-            items.iter_mut().for_each(|item| fill_custom(list.items.schema(), item));
+            for item in items {
+                fill_custom(list.items.schema(), item);
+            }
         }
         _ => {}
     }
