@@ -1,5 +1,6 @@
 //! Does what controllers decide, and tells of it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::decision::{Occurrence, Told, Words, Write};
+use super::kinds;
 use super::merge::merge;
 use super::view::Subject;
 use crate::objects::kinds::{EVENT, NAMESPACE, POD};
@@ -103,6 +105,10 @@ impl Hands {
         }
     }
 
+    fn kind(&self, subject: &Subject) -> Option<Cow<'static, Kind>> {
+        kinds::named(&self.objects, &subject.api_version, &subject.kind)
+    }
+
     fn make(&mut self, controller: &'static str, object: Value, told: Option<Told>) -> Outcome {
         let subject = Subject::of_value(&object);
         let Some(kind) = Kind::built_in(&subject.api_version, &subject.kind) else { return Outcome::Done };
@@ -120,9 +126,9 @@ impl Hands {
         deletion: &Deletion,
         told: Option<Told>,
     ) -> Outcome {
-        let Some(kind) = Kind::built_in(&subject.api_version, &subject.kind) else { return Outcome::Done };
+        let Some(kind) = self.kind(subject) else { return Outcome::Done };
         let namespace = Some(subject.namespace.as_str());
-        match self.objects.delete(kind, namespace, &subject.name, deletion) {
+        match self.objects.delete(&kind, namespace, &subject.name, deletion) {
             // Gone already, or another of that name.
             Err(ObjectError::NotFound { .. } | ObjectError::Precondition { .. }) => Outcome::Done,
             deleted => self.tell_of(controller, told, &subject.name, outcome(deleted)),
@@ -130,8 +136,8 @@ impl Hands {
     }
 
     fn update(&self, subject: &Subject, change: impl FnOnce(&mut Value)) -> Outcome {
-        let Some(kind) = Kind::built_in(&subject.api_version, &subject.kind) else { return Outcome::Done };
-        outcome(self.objects.update(kind, Some(&subject.namespace), &subject.name, change))
+        let Some(kind) = self.kind(subject) else { return Outcome::Done };
+        outcome(self.objects.update(&kind, Some(&subject.namespace), &subject.name, change))
     }
 
     /// What the API server does when it is asked to bind a pod.
@@ -207,8 +213,8 @@ impl Hands {
         now: Timestamp,
     ) -> Value {
         let about = &occurrence.about;
-        let kind = Kind::built_in(&about.api_version, &about.kind);
-        let object = kind.and_then(|kind| self.objects.get(kind, Some(&about.namespace), &about.name));
+        let kind = self.kind(about);
+        let object = kind.and_then(|kind| self.objects.get(&kind, Some(&about.namespace), &about.name));
         let mut involved = json!({
             "kind": about.kind, "name": about.name, "uid": occurrence.uid, "apiVersion": about.api_version,
             "resourceVersion": object.map(|object| object["metadata"]["resourceVersion"].clone()),

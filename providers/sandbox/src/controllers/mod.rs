@@ -16,6 +16,7 @@ mod endpoints;
 mod events;
 mod garbage;
 mod job;
+mod kinds;
 pub(crate) mod merge;
 mod namespaces;
 mod ownership;

@@ -3,6 +3,7 @@
 //! Everything that changes is shown to every controller; the objects that are concerned wait in one queue, each once, and are decided about one
 //! after the other. Nothing is asked for periodically: when the queue is empty, the loop sleeps until something changes or comes due.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::carry_out::{Create, Hands, Outcome};
 use super::decision::Moment;
 use super::view::{Subject, View};
-use super::{CONTROLLERS, Controller};
+use super::{CONTROLLERS, Controller, kinds};
 use crate::objects::kinds::KINDS;
 use crate::objects::{Kind, Objects};
 
@@ -55,12 +56,14 @@ pub(super) struct Work {
     /// When to decide about something although it has not changed.
     due: BTreeMap<Timestamp, Vec<Task>>,
     refused: HashMap<Task, Refused>,
+    /// The definitions whose kinds are followed: UID and version.
+    defined: HashSet<(String, String)>,
 }
 
 /// An object has changed, or changes were missed.
 enum Change {
     Object(Arc<Value>),
-    Missed(&'static Kind),
+    Missed(Cow<'static, Kind>),
 }
 
 /// A decision that could not be carried out.
@@ -81,28 +84,39 @@ impl Work {
             waiting: HashSet::new(),
             due: BTreeMap::new(),
             refused: HashMap::new(),
+            defined: HashSet::new(),
         };
         for kind in KINDS {
-            work.follow(kind);
+            work.follow(Cow::Borrowed(kind));
         }
         work
     }
 
     /// Shows all objects of a kind as they are, and from then on what changes.
-    fn follow(&mut self, kind: &'static Kind) {
-        let listed = self.objects.list(kind, None);
+    fn follow(&mut self, kind: Cow<'static, Kind>) {
+        let listed = self.objects.list(&kind, None);
         for object in &listed.items {
             self.show(object);
         }
-        let Ok(watch) = self.objects.watch(kind, None, listed.version) else { return };
-        let changes = futures::stream::unfold(Some(watch), move |watch| async move {
-            let mut watch = watch?;
+        let Ok(watch) = self.objects.watch(&kind, None, listed.version) else { return };
+        let changes = futures::stream::unfold(Some((watch, kind)), |state| async move {
+            let (mut watch, kind) = state?;
             match watch.next().await? {
-                Ok(change) => Some((Change::Object(change.object), Some(watch))),
+                Ok(change) => Some((Change::Object(change.object), Some((watch, kind)))),
                 Err(_) => Some((Change::Missed(kind), None)),
             }
         });
         self.changes.push(changes.boxed());
+    }
+
+    /// Follows the kinds that a definition adds.
+    fn follow_defined(&mut self, definition: &Value) {
+        let uid = definition["metadata"]["uid"].as_str().unwrap_or_default();
+        for kind in kinds::defined(definition) {
+            if self.defined.insert((uid.to_owned(), kind.version.to_string())) {
+                self.follow(Cow::Owned(kind));
+            }
+        }
     }
 
     async fn go_on(mut self) {
@@ -134,7 +148,10 @@ impl Work {
 
     fn take(&mut self, change: Change) {
         match change {
-            Change::Object(object) => self.show(&object),
+            Change::Object(object) => {
+                self.follow_defined(&object);
+                self.show(&object);
+            }
             Change::Missed(kind) => self.follow(kind),
         }
     }
@@ -212,20 +229,20 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 
 impl View for Objects {
     fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        Self::get(self, Kind::built_in(api_version, kind)?, Some(namespace), name)
+        Self::get(self, &*kinds::named(self, api_version, kind)?, Some(namespace), name)
     }
 
     fn list(&self, api_version: &str, kind: &str, namespace: &str) -> Vec<Arc<Value>> {
         let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-        let kind = Kind::built_in(api_version, kind);
-        kind.map(|kind| Self::list(self, kind, namespace).items).unwrap_or_default()
-    }
-
-    fn serves(&self, api_version: &str, kind: &str) -> bool {
-        Kind::built_in(api_version, kind).is_some()
+        let kind = kinds::named(self, api_version, kind);
+        kind.map(|kind| Self::list(self, &kind, namespace).items).unwrap_or_default()
     }
 
     fn everything(&self) -> Vec<Arc<Value>> {
-        KINDS.iter().flat_map(|kind| Self::list(self, kind, None).items).collect()
+        self.all()
+    }
+
+    fn serves(&self, api_version: &str, kind: &str) -> bool {
+        kinds::named(self, api_version, kind).is_some()
     }
 }

@@ -97,6 +97,11 @@ impl Objects {
         Listed { items, version: state.version }
     }
 
+    /// All objects of all kinds.
+    pub(crate) fn all(&self) -> Vec<Arc<Value>> {
+        self.lock().collections.values().flat_map(|collection| collection.list(None)).collect()
+    }
+
     /// Adds an object. Identity, time, generation and, from `generateName`, the name are given to it here.
     pub fn create(&self, kind: &Kind, object: Value) -> Result<Arc<Value>, ObjectError> {
         self.create_in(Mode::Write, kind, object)

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use crate::controllers::bench::Bench;
-use crate::objects::kinds::{CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, SECRET, SERVICE_ACCOUNT};
+use crate::objects::kinds::{
+    CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, SECRET, SERVICE_ACCOUNT,
+};
 use crate::objects::{Deletion, Propagation};
 
 fn owned_by(owner: &Value, name: &str) -> Value {
@@ -88,6 +90,28 @@ fn one_living_owner_is_enough() {
     bench.delete(&CONFIG_MAP, "second", &Deletion::default());
     bench.settle();
     assert!(!bench.exists(&SECRET, "owned"));
+}
+
+#[test]
+fn what_definitions_add_is_collected_too() {
+    let mut bench = Bench::new();
+    let names = json!({ "kind": "Shop", "plural": "shops" });
+    let versions = json!([{ "name": "v1", "served": true, "storage": true }]);
+    let spec = json!({ "group": "example.org", "scope": "Namespaced", "names": names, "versions": versions });
+    let definition = bench.create(
+        &CUSTOM_RESOURCE_DEFINITION,
+        json!({ "metadata": { "name": "shops.example.org" }, "spec": spec }),
+    );
+    bench.settle();
+    let kind = crate::api::served::kinds_of(&definition).remove(0).0;
+    let owner = bench.create(&kind, json!({ "metadata": { "name": "first" } }));
+    bench.create(&CONFIG_MAP, owned_by(&owner, "owned"));
+    bench.create(&kind, owned_by(&owner, "second"));
+    bench.settle();
+    assert!(bench.exists(&kind, "second") && bench.exists(&CONFIG_MAP, "owned"));
+    bench.delete(&kind, "first", &Deletion::default());
+    bench.settle();
+    assert!(!bench.exists(&kind, "second") && !bench.exists(&CONFIG_MAP, "owned"));
 }
 
 #[test]
