@@ -147,6 +147,12 @@ impl Engine {
         Ok(control)
     }
 
+    /// The policy as it is now: at the newest commit of the repository.
+    pub fn present_control(&self) -> Result<Arc<DeployControl>, Cause> {
+        let head = self.source.resolve(None).map_err(|error| source_cause(&error))?;
+        self.control(&head)
+    }
+
     fn read_control(&self, commit: &Commit, path: &str) -> Result<DeployControl, Cause> {
         let tree = self.source.tree(commit).map_err(|error| source_cause(&error))?;
         let bytes = tree.file(path).map_err(|error| source_cause(&error))?.ok_or_else(|| {

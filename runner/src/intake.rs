@@ -41,7 +41,7 @@ pub async fn take_over_from(
     let sorted = sort(deliveries, asks_for_a_known_person);
     if !sorted.events.is_empty() {
         let (tokens, events): (Vec<_>, Vec<_>) =
-            sorted.events.into_iter().map(|event| (event.token, event.incoming)).unzip();
+            sorted.events.into_iter().map(|event| (event.token, without_proof(event.incoming))).unzip();
         count("rabbitmq", &engine.store.take_over(&events, engine.now()).await?);
         settle(queue, &tokens).await;
     }
@@ -106,6 +106,11 @@ fn count(system: &str, taken: &[Taken]) {
     }
 }
 
+/// What a broker's message says of its sender is no proof: only the HTTP API has asked for one.
+fn without_proof(incoming: Incoming) -> Incoming {
+    Incoming { principal: None, ..incoming }
+}
+
 fn incoming(event: &Event, body: Vec<u8>, beside: Option<String>) -> Incoming {
     Incoming {
         source: event.identity.source.clone(),
@@ -113,7 +118,7 @@ fn incoming(event: &Event, body: Vec<u8>, beside: Option<String>) -> Incoming {
         event_type: event.event_type().to_string(),
         subject: event.subject.clone(),
         body,
-        principal: None,
+        principal: event.sender().map(str::to_owned),
         // The event's own says where it began; what came beside it, who carried it.
         traceparent: event.traceparent().map(str::to_owned).or(beside),
     }

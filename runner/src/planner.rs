@@ -57,7 +57,7 @@ async fn plan_traced(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), Sto
 async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> {
     let planned = match &event.data {
         EventData::Push(push) => plan_push(engine, push),
-        EventData::DeployRequested(request) => plan_deploy(engine, request),
+        EventData::DeployRequested(request) => plan_deploy(engine, request, event.sender()),
         EventData::RollbackRequested(request) => return plan_rollback(engine, request).await,
         EventData::ApprovalGiven(approval) => return approve(engine, approval).await,
         EventData::ClusterReady(ready) => plan_ready(engine, ready),
@@ -129,7 +129,8 @@ fn subject(engine: &Engine, commit: &Commit) -> String {
     engine.source.summary(commit).map(|summary| summary.subject).unwrap_or_default()
 }
 
-fn plan_deploy(engine: &Engine, request: &DeployRequested) -> Result<Plan, Cause> {
+/// What a person asks for. Leave to pass a window is recorded of who is known to have given it.
+fn plan_deploy(engine: &Engine, request: &DeployRequested, sender: Option<&str>) -> Result<Plan, Cause> {
     let revision = request.commit.as_ref().map(windlass_core::event::text::Revision::as_str);
     let commit = match revision {
         // The files as they lie there were named by their content when they were asked for.
@@ -137,10 +138,10 @@ fn plan_deploy(engine: &Engine, request: &DeployRequested) -> Result<Plan, Cause
         revision => engine.source.resolve(revision).map_err(|error| source_cause(&error))?,
     };
     let requester = request.requester.as_str().to_owned();
-    let window_override = request
-        .override_reason
-        .as_ref()
-        .map(|reason| WindowOverride { by: requester.clone(), reason: reason.as_str().to_owned() });
+    let window_override = request.override_reason.as_ref().map(|reason| WindowOverride {
+        by: sender.unwrap_or(&requester).to_owned(),
+        reason: reason.as_str().to_owned(),
+    });
     Ok(Plan::Runs(vec![NewRun {
         requester,
         window_override,

@@ -122,6 +122,7 @@ pub async fn gate(
         approvals: &[],
         digest: None,
         requester: None,
+        sender: None,
         now,
     }))
 }

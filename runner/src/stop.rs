@@ -171,7 +171,10 @@ impl Cause {
 
 impl From<StoreError> for Cause {
     fn from(error: StoreError) -> Self {
-        Cause::new("store", chain(&error))
+        match error {
+            StoreError::UnknownRun(_) => Cause::new("run_unknown", chain(&error)),
+            error => Cause::new("store", chain(&error)),
+        }
     }
 }
 

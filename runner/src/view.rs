@@ -1,38 +1,55 @@
 //! A run as people and programs see it: the same value on the terminal, in JSON and on pages. Holds nothing secret.
 
+mod environment;
+mod event;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 use windlass_core::diagnosis::Diagnosis;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
 use windlass_core::policy::gate::{Decision, GateAnswer, GateCode};
 use windlass_core::run::{Outcome, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
+pub use self::environment::{BarView, EnvironmentView, PauseView, ReleaseView};
+pub use self::event::EventView;
 use crate::stages::apply::{ApplyRecord, Intent};
 use crate::stages::gate::GateRecord;
 use crate::stages::render::RenderRecord;
 use crate::stop::Failure;
 
 /// A run, whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Run)]
 pub struct RunView {
+    #[schema(value_type = String)]
     pub id: RunId,
+    #[schema(value_type = String)]
     pub environment: EnvironmentName,
+    #[schema(value_type = String)]
     pub state: RunState,
+    #[schema(value_type = String)]
     pub trigger: Trigger,
+    #[schema(value_type = String)]
     pub commit: Commit,
     pub subject: String,
     pub requester: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub services: Vec<ServiceName>,
+    #[schema(value_type = u64)]
     pub event: InboxId,
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// The release, once it is rendered.
+    #[schema(value_type = Option<String>)]
     pub digest: Option<Digest>,
     /// Why it is held.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,56 +58,83 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ReasonView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub superseded_by: Option<RunId>,
     pub stages: Vec<StageView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub gate: Option<GateAnswer>,
     /// The release that the run rendered, with the services that it takes over as they are live.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub release: Option<RenderRecord>,
     /// Where a failure returns to, chosen before the first write.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub way_back: Option<Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub changes: Option<ApplyRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub diagnosis: Option<Box<Diagnosis>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalView>,
 }
 
+/// A page of runs, newest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<RunView>,
+    /// Where the next page begins; null on the last.
+    #[schema(value_type = Option<String>)]
+    pub next: Option<RunId>,
+}
+
 /// Why a run is held.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Held)]
 pub struct HeldView {
     pub code: String,
     pub text: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
 }
 
 /// Why a run ended as it did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Reason)]
 pub struct ReasonView {
     pub code: String,
     pub text: String,
 }
 
 /// An attempt at a stage.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Stage)]
 pub struct StageView {
+    #[schema(value_type = String)]
     pub stage: Stage,
     pub attempt: u32,
+    #[schema(value_type = String, format = DateTime)]
     pub began_at: Timestamp,
+    #[schema(value_type = Option<Object>)]
     pub took: Option<Duration>,
     pub ok: Option<bool>,
 }
 
 /// What somebody decided about a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Approval)]
 pub struct ApprovalView {
     pub approver: String,
+    #[schema(value_type = String)]
     pub decision: windlass_store::Decision,
+    #[schema(value_type = String)]
     pub digest: Digest,
     pub reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 

@@ -61,6 +61,13 @@ impl World {
         std::fs::write(self.folder.path().join("windlass.toml"), text).expect("the configuration is written");
     }
 
+    /// Adds sections to windlass.toml.
+    pub fn configure_more(&self, sections: &str) {
+        let file = self.folder.path().join("windlass.toml");
+        let text = std::fs::read_to_string(&file).expect("the configuration can be read");
+        std::fs::write(file, format!("{text}{sections}")).expect("the configuration is written");
+    }
+
     /// The repository.
     pub fn repository(&self) -> PathBuf {
         self.folder.path().join("repository")

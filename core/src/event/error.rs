@@ -81,6 +81,17 @@ impl EventError {
         }
     }
 
+    /// The member that is wrong, by its path; none where the text as a whole is.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Missing { path, .. } | Self::Unexpected { path, .. } | Self::Payload { path, .. } => {
+                Some(path)
+            }
+            Self::UnknownType { .. } => Some("type"),
+            Self::TooLarge { .. } | Self::TooManyAttributes { .. } | Self::NotJson(_) => None,
+        }
+    }
+
     pub(super) fn missing(path: &str, expected: impl Into<String>) -> Self {
         Self::Missing { path: path.to_owned(), expected: expected.into() }
     }

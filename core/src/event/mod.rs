@@ -40,6 +40,10 @@ pub const MAX_ATTRIBUTES: usize = 40;
 /// The media type of an event in structured form.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// The attribute that names the verified sender, from CloudEvents' extension "Auth Context". The HTTP API writes it over whatever was sent; who
+/// may write to a broker may also write this.
+pub const SENDER: &str = "authid";
+
 /// What every type of event begins with.
 pub const TYPE_PREFIX: &str = "dev.windlass.";
 
@@ -121,6 +125,11 @@ impl Event {
     /// W3C trace state of the sender, if it sent one.
     pub fn tracestate(&self) -> Option<&str> {
         self.extension_text("tracestate")
+    }
+
+    /// Who sent it, as whoever let it in has found and not as the sender claims ([`SENDER`]).
+    pub fn sender(&self) -> Option<&str> {
+        self.extension_text(SENDER)
     }
 
     fn extension_text(&self, name: &str) -> Option<&str> {

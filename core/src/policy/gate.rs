@@ -76,6 +76,8 @@ pub struct GateInput<'a> {
     pub digest: Option<&'a Digest>,
     /// Who asked for the run or made the change, in the spelling of `approvers`; `None`: nobody known.
     pub requester: Option<&'a str>,
+    /// Who sent the event, as verified: what a sender says of the requester is only a claim. `None`: the event came without proof of identity.
+    pub sender: Option<&'a str>,
     /// The instant of the judgement.
     pub now: Timestamp,
 }

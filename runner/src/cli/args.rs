@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use windlass_core::name::{EnvironmentName, RunId, ServiceName};
 
+use crate::http::access::Role;
+use crate::http::config::Listen;
+use crate::http::token::TokenName;
 use crate::telemetry::LogFormat;
 
 /// Deploys what a repository says to Kubernetes, and returns to the last good release when it fails
@@ -115,11 +118,18 @@ pub enum Command {
     /// Let an environment go on: lifts a pause, a freeze, bars and the mark of a stuck run
     #[command(after_help = "Example:\n  windlass resume -e prod")]
     Resume(Resume),
-    /// Work until stopped: takes events from the queue and carries runs
-    #[command(after_help = "Examples:\n  windlass serve\n  windlass serve --until-idle")]
+    /// Work until stopped: takes events from the queue and over HTTP, and carries runs
+    #[command(
+        after_help = "Examples:\n  windlass serve\n  windlass serve --listen 127.0.0.1:8080\n  windlass serve --until-idle"
+    )]
     Serve(Serve),
-    /// Print the JSON Schema of an event type
-    #[command(after_help = "Examples:\n  windlass schema\n  windlass schema dev.windlass.push")]
+    /// Tokens for the HTTP API
+    #[command(subcommand)]
+    Token(Token),
+    /// Print the JSON Schema of an event type, or the OpenAPI document
+    #[command(
+        after_help = "Examples:\n  windlass schema\n  windlass schema dev.windlass.push\n  windlass schema openapi"
+    )]
     Schema(Schema),
     /// Explain an error, a hold, a cause of a failed rollout or a lint
     #[command(after_help = "Examples:\n  windlass explain secret_missing\n  windlass explain WL0511")]
@@ -364,9 +374,28 @@ pub struct Resume {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Stop when nothing is left to do
-    #[arg(long)]
+    /// Stop when nothing is left to do; nothing is taken over HTTP
+    #[arg(long, conflicts_with = "listen")]
     pub until_idle: bool,
+    /// Listen for HTTP at this address, port 0 for a free one, or at `none` [default: `http.listen`, 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<Listen>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Draw a token: printed once, with what to write in windlass.toml
+    #[command(after_help = "Example:\n  windlass token new ci --role deployer")]
+    New(NewToken),
+}
+
+#[derive(Debug, Args)]
+pub struct NewToken {
+    /// Who its holder is in runs, approvals and the audit log
+    pub name: TokenName,
+    /// What its holder may do
+    #[arg(long, value_enum)]
+    pub role: Role,
 }
 
 #[derive(Debug, Args)]
@@ -394,7 +423,7 @@ pub struct Completions {
 
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// An event type such as dev.windlass.push; without it, all are listed
+    /// An event type such as dev.windlass.push, or `openapi` for the HTTP API; without it, all are listed
     pub event_type: Option<String>,
 }
 

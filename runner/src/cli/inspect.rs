@@ -172,6 +172,10 @@ pub(super) async fn gate(context: &Context, args: CheckGate) -> Result<Exit, Cau
     Ok(if answer.decision == Decision::Pass { Exit::Ok } else { Exit::Held })
 }
 
+fn openapi_value() -> serde_json::Value {
+    serde_json::to_value(crate::http::openapi()).expect("the document is plain data")
+}
+
 /// `windlass schema`.
 pub(super) fn print_schema(context: &Context, args: &Schema) -> Result<Exit, Cause> {
     let Some(name) = &args.event_type else {
@@ -179,6 +183,10 @@ pub(super) fn print_schema(context: &Context, args: &Schema) -> Result<Exit, Cau
         context.printer.answer(&names, || names.join("\n"))?;
         return Ok(Exit::Ok);
     };
+    if name == "openapi" {
+        context.printer.data(&format!("{:#}", openapi_value()))?;
+        return Ok(Exit::Ok);
+    }
     let kind = EventType::named(name).ok_or_else(|| {
         Cause::new("usage", format!("`{name}` is no type of event")).with_hint("list them: `windlass schema`")
     })?;

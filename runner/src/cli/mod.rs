@@ -20,7 +20,7 @@ use jiff::{Timestamp, Zoned};
 use windlass_core::policy::gate::HoldKind;
 use windlass_store::Decision;
 
-use self::args::{Cli, Command, Events, Gate, Runs};
+use self::args::{Cli, Command, Events, Gate, Runs, Token};
 use self::command::Context;
 use crate::builder::Plugins;
 use crate::exit::Exit;
@@ -73,6 +73,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
         Command::Freeze(args) => runs::stand_still(context, args, HoldKind::Freeze).await,
         Command::Resume(args) => runs::resume(context, args).await,
         Command::Serve(args) => serve::serve(context, &args).await,
+        Command::Token(Token::New(args)) => serve::new_token(context, &args),
         Command::Schema(args) => inspect::print_schema(context, &args),
         Command::Config => {
             context.printer.data(crate::config::DEFAULTS)?;

@@ -3,15 +3,16 @@
 use windlass_core::name::RunId;
 use windlass_core::policy::gate::HoldKind;
 use windlass_core::run::RunState;
-use windlass_store::{Approval, Decision, Freeze, RunFilter, RunRow, StoreError};
+use windlass_store::{Decision, Freeze, RunFilter, StoreError};
 
 use super::args::{Decide, Limit, ListRuns, OneRun, Pause, Resume, WatchRun};
 use super::command::Context;
 use super::follow::{conclude, watch_run};
+use crate::decide::{self, Said};
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::stop::Cause;
-use crate::view::RunView;
+use crate::view::{EventView, RunView};
 
 type Answer = Result<Exit, Cause>;
 
@@ -85,18 +86,8 @@ pub(super) async fn cancel(context: &Context, args: OneRun) -> Answer {
 pub(super) async fn decide(context: &Context, args: Decide, decision: Decision) -> Answer {
     let engine = context.engine().await?;
     let id = one(&engine, Some(args.run)).await?;
-    let row = engine.store.run(id).await?;
-    let Some(digest) = row.hold.as_ref().and_then(|hold| hold.digest.clone()) else {
-        return Err(not_waiting(&row));
-    };
-    let approval = Approval {
-        approver: context.config.identity.name.clone(),
-        decision,
-        digest,
-        reason: args.reason,
-        at: engine.now(),
-    };
-    engine.store.approve(id, &approval).await?;
+    let by = context.config.identity.name.clone();
+    decide::about_run(&engine, id, Said { by, decision, reason: args.reason, about: None }).await?;
     if args.follow.detach {
         let view = RunView::load(&engine.store, id).await?;
         context.printer.answer(&view, || view.to_text())?;
@@ -106,75 +97,22 @@ pub(super) async fn decide(context: &Context, args: Decide, decision: Decision) 
     conclude(context.printer, &followed, Exit::Ok)
 }
 
-/// The refusal of a decision about a run that waits for none.
-fn not_waiting(row: &RunRow) -> Cause {
-    let (id, environment) = (row.id, &row.environment);
-    let hint = match (row.state, row.superseded_by) {
-        (RunState::Ended(_), Some(newer)) => {
-            format!("a newer run took its place: `windlass runs show {newer}`")
-        }
-        (RunState::Ended(_), None) => format!(
-            "it has ended: see why with `windlass runs explain {id}`, and ask anew with `windlass deploy -e {environment}`"
-        ),
-        (RunState::Held, _) => format!("see what it waits for: `windlass runs show {id}`"),
-        _ => format!("it is on its way: follow it with `windlass runs watch {id}`"),
-    };
-    Cause::new("not_waiting", format!("`{id}` is {} and waits for no approval", row.state)).with_hint(hint)
-}
-
 /// `windlass events list`.
 pub(super) async fn events(context: &Context, args: Limit) -> Answer {
     let engine = context.engine().await?;
     let events = engine.store.events(args.limit).await?;
-    let views: Vec<_> = events
-        .iter()
-        .map(|event| {
-            serde_json::json!({
-                "inbox": event.inbox.to_string(), "source": event.source, "id": event.id, "type": event.event_type,
-                "status": event.status, "reason": event.reason, "received_at": event.received_at,
-            })
-        })
-        .collect();
-    let line = |event: &windlass_store::InboxEvent| {
-        let (kind, why) = (event.event_type.as_deref().unwrap_or("-"), event.reason.as_deref().unwrap_or(""));
-        format!(
-            "{:<6} {:<8} {:<30} {}  {why}",
-            event.inbox,
-            event.status.as_str(),
-            kind,
-            event.received_at.strftime("%Y-%m-%d %H:%M:%S")
-        )
-        .trim_end()
-        .to_owned()
-    };
-    context.printer.answer(&views, || events.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    let views: Vec<_> = events.into_iter().map(EventView::of).collect();
+    context.printer.answer(&views, || views.iter().map(EventView::line).collect::<Vec<_>>().join("\n"))?;
     Ok(Exit::Ok)
 }
 
 /// `windlass pause` and `windlass freeze`.
 pub(super) async fn stand_still(context: &Context, args: Pause, kind: HoldKind) -> Answer {
     let engine = context.engine().await?;
-    let (environment, now) = (args.env, engine.now());
+    let environment = args.env;
     let until = args.until.as_deref().map(super::time).transpose()?;
-    if until.is_some_and(|until| until <= now) {
-        return Err(
-            Cause::new("usage", "`--until` lies in the past").with_hint("name a time that is to come")
-        );
-    }
-    let standing = engine.store.environment(&environment).await?.frozen;
-    if let Some(standing) = standing.filter(|standing| standing.is_on(now))
-        && kind == HoldKind::Pause
-        && standing.kind == HoldKind::Freeze
-    {
-        let text = format!(
-            "`{environment}` is frozen by {}, and a pause stops less: {}",
-            standing.by, standing.reason
-        );
-        return Err(Cause::new("frozen", text)
-            .with_hint(format!("lift the freeze first: `windlass resume -e {environment}`")));
-    }
     let freeze = Freeze { kind, by: context.config.identity.name.clone(), reason: args.reason, until };
-    engine.store.freeze(&environment, &freeze, now).await?;
+    decide::stand_still(&engine, &environment, &freeze).await?;
     let (what, stopped) = match kind {
         HoldKind::Pause => ("paused", "automatic runs"),
         HoldKind::Freeze => ("frozen", "every run but a rollback"),
@@ -189,19 +127,7 @@ pub(super) async fn stand_still(context: &Context, args: Pause, kind: HoldKind) 
 /// `windlass resume`.
 pub(super) async fn resume(context: &Context, args: Resume) -> Answer {
     let engine = context.engine().await?;
-    let (who, now) = (context.config.identity.name.as_str(), engine.now());
-    engine.store.unfreeze(&args.env, who, now).await?;
-    engine.store.clear_attention(&args.env, who, now).await?;
-    engine.store.lift_bars(&args.env, who, now).await?;
-    for row in engine
-        .store
-        .active_runs()
-        .await?
-        .iter()
-        .filter(|row| row.environment == args.env && row.state == RunState::Held)
-    {
-        engine.store.wake(row.id, now).await?;
-    }
+    decide::resume(&engine, &args.env, &context.config.identity.name).await?;
     context.printer.say(&format!("{} goes on", args.env));
     Ok(Exit::Ok)
 }

@@ -4,8 +4,8 @@ use config::{Value, ValueKind};
 
 use super::error::{ConfigError, Written};
 
-/// Every key that has a value; `*` stands for the name of a cluster. A test holds it to `default.toml` and to the types.
-pub(super) const KEYS: [&str; 15] = [
+/// Every key that has a value; `*` stands for the name of a cluster or token. A test holds it to `default.toml` and to the types.
+pub(super) const KEYS: [&str; 22] = [
     "repository",
     "infra",
     "data_dir",
@@ -21,6 +21,13 @@ pub(super) const KEYS: [&str; 15] = [
     "verify.soak",
     "log.filter",
     "telemetry.otlp_endpoint",
+    "http.listen",
+    "http.hosts",
+    "http.anonymous",
+    "http.connections",
+    "http.streams",
+    "http.tokens.*.role",
+    "http.tokens.*.sha256",
 ];
 
 /// Values at these keys are paths.
@@ -96,6 +103,6 @@ fn nearest(key: &str) -> Option<String> {
 
 /// A known key with the names that were written where it has any.
 fn fill(known: &str, parts: &[&str]) -> String {
-    let part = |(at, part)| if part == "*" { parts.get(at).copied().unwrap_or("<cluster>") } else { part };
+    let part = |(at, part)| if part == "*" { parts.get(at).copied().unwrap_or("NAME") } else { part };
     known.split('.').enumerate().map(part).collect::<Vec<_>>().join(".")
 }

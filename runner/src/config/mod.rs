@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use config::builder::DefaultState;
 use config::{ConfigBuilder, Environment, File, FileFormat, Value};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tracing_subscriber::EnvFilter;
 use windlass_core::name::{ClusterName, Digest};
 
 pub use self::error::ConfigError;
 use self::error::Written;
 use crate::broker::QueueConfig;
+use crate::http::config::HttpConfig;
 use crate::plugins::{ClusterAccess, KubeconfigConfig};
 use crate::secrets::SecretsConfig;
 use crate::telemetry::TelemetryConfig;
@@ -67,6 +69,8 @@ pub struct Config {
     pub log: Log,
     /// Where traces, metrics and logs are sent.
     pub telemetry: TelemetryConfig,
+    /// How the HTTP API is served.
+    pub http: HttpConfig,
 }
 
 /// Who acts on the command line.
@@ -221,6 +225,28 @@ fn rebase(value: &mut Value, key: &str, file: Option<&Path>, variables: &Variabl
         }
         _ => {}
     }
+}
+
+/// A list, or, from an environment variable, a text with `:` between the parts.
+pub(crate) fn list_or_text<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de> + From<String>,
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum ListOrText<T> {
+        List(Vec<T>),
+        Text(String),
+    }
+    let given =
+        ListOrText::deserialize(deserializer).map_err(|_| D::Error::custom("expected a list of texts"))?;
+    Ok(match given {
+        ListOrText::List(list) => list,
+        ListOrText::Text(text) => {
+            text.split(':').filter(|part| !part.is_empty()).map(|part| T::from(part.to_owned())).collect()
+        }
+    })
 }
 
 /// Durations as people write them: `10s`, `1m 30s`, and ISO 8601.

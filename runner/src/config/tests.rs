@@ -55,6 +55,14 @@ fn defaults_are_these() {
       },
       "telemetry": {
         "otlp_endpoint": null
+      },
+      "http": {
+        "listen": "127.0.0.1:7878",
+        "hosts": [],
+        "anonymous": null,
+        "connections": 512,
+        "streams": 64,
+        "tokens": {}
       }
     }
     "#);
@@ -66,7 +74,7 @@ fn documented_keys() -> Vec<String> {
     for line in DEFAULTS.lines() {
         let line = line.strip_prefix("# ").unwrap_or(line);
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name.replace(".dev", ".*");
+            section = name.replace(".dev", ".*").replace(".ci", ".*");
         } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' ')) {
             keys.push(keys::join(&section, key));
         }
@@ -197,7 +205,7 @@ fn a_wrong_value_is_refused_with_its_key_and_place() {
         (
             "[secrets]\ndirectories = 1",
             &[],
-            "`secrets.directories` in `…/windlass.toml` is wrong: expected a list of paths",
+            "`secrets.directories` in `…/windlass.toml` is wrong: expected a list of texts",
         ),
         (
             "[clusters.Prod_EU]\ncontext = 'x'",

@@ -82,6 +82,7 @@ async fn judge(run: &Run, control: &DeployControl, digest: Option<&Digest>) -> R
     let policy = policy(control, run)?;
     let decided = run.engine.decisions(run.row()).await?;
     let row = run.row();
+    let sender = run.engine.store.event(row.event).await?.principal;
     Ok(gate::judge(&GateInput {
         control,
         environment: &row.environment,
@@ -94,6 +95,7 @@ async fn judge(run: &Run, control: &DeployControl, digest: Option<&Digest>) -> R
         approvals: &decided.approvals,
         digest,
         requester: Some(row.requester.as_str()).filter(|name| !name.is_empty()),
+        sender: sender.as_deref(),
         now: run.engine.now(),
     }))
 }

@@ -7,8 +7,11 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use crate::error::StoreError;
 
 /// The schema's history; the position in the list, from one, is the version.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_freeze_kind.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_freeze_kind.sql"),
+    include_str!("../migrations/0003_changes.sql"),
+];
 
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
 const VERSION: &str = "SELECT value FROM meta WHERE name = 'schema_version'";
@@ -55,7 +58,7 @@ mod tests {
         store.close().await;
 
         let refused = Store::open(dir.path()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 2, .. }), "{refused:?}");
+        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 3, .. }), "{refused:?}");
     }
 
     #[tokio::test]

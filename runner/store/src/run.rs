@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
 use windlass_core::run::{RunState, Trigger};
 
-use crate::cells::{Cells, integer};
+use crate::cells::{Cells, integer, micros};
 use crate::error::StoreError;
 use crate::inbox::InboxId;
 use crate::store::Store;
@@ -162,6 +162,9 @@ const NEWEST: &str =
     "SELECT * FROM runs WHERE id < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3";
 const NEWEST_OF: &str = "SELECT * FROM runs WHERE environment = ?4 AND id < ?1 AND (?2 IS NULL OR state = ?2)
     ORDER BY id DESC LIMIT ?3";
+/// In the order of the index `runs_changed`.
+pub(crate) const CHANGED: &str =
+    "SELECT * FROM runs WHERE (updated_at, id) > (?1, ?2) ORDER BY updated_at, id LIMIT ?3";
 const OF_EVENT: &str = "SELECT id FROM runs WHERE event = ?1 ORDER BY id";
 const PAGE: u32 = 50;
 
@@ -186,6 +189,17 @@ impl Store {
             .bind(filter.state.map(RunState::as_str))
             .bind(filter.limit.unwrap_or(PAGE))
             .bind(filter.environment.as_ref().map(EnvironmentName::as_str));
+        query.fetch_all(self.readers()).await?.iter().map(read_run).collect()
+    }
+
+    /// Runs whose state was written after `time`, or then for a run above `run`; in that order, at most `limit`. The last of them is what to
+    /// ask after next. A run that was written twice since then is there once, as it stands.
+    pub async fn runs_changed(
+        &self,
+        (time, run): (Timestamp, RunId),
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let query = sqlx::query(CHANGED).bind(micros(time)).bind(integer(run.0)).bind(limit);
         query.fetch_all(self.readers()).await?.iter().map(read_run).collect()
     }
 
@@ -265,4 +279,27 @@ fn read_hold(cells: Cells<'_>) -> Result<Option<Hold>, StoreError> {
 fn read_woken(cells: Cells<'_>) -> Result<Option<Woken>, StoreError> {
     let (Some(_), Some(hold)) = (cells.maybe_text("woken_by")?, read_hold(cells)?) else { return Ok(None) };
     Ok(Some(Woken { by: cells.word("woken_by")?, hold, held_at: cells.time("held_at")? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{at, new_run, open, planned};
+
+    #[tokio::test]
+    async fn what_changed_is_told_once_and_as_it_stands() {
+        let (_dir, store) = open().await;
+        let mut runs = Vec::new();
+        for (id, second) in [("1", 1), ("2", 1), ("3", 2)] {
+            runs.push(planned(&store, id, new_run(&format!("env-{id}")), second).await.id);
+        }
+        let changed = async |after, limit| {
+            let rows = store.runs_changed(after, limit).await.unwrap();
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(changed((at(0), runs[0]), 2).await, runs[..2]);
+        assert_eq!(changed((at(1), runs[1]), 9).await, runs[2..]);
+        store.cancel(runs[0], "ada", at(3)).await.unwrap();
+        assert_eq!(changed((at(1), runs[0]), 9).await, [runs[1], runs[2], runs[0]]);
+        assert!(changed((at(3), runs[0]), 9).await.is_empty());
+    }
 }

@@ -118,7 +118,11 @@ impl Serving {
     /// Starts it and waits until it says that it works.
     fn start(world: &World) -> Self {
         let mut serve = world.program();
-        serve.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        serve
+            .args(["serve", "--listen", "none"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut process = serve.spawn().unwrap();
         let mut talk = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();

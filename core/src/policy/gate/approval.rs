@@ -23,7 +23,7 @@ impl Count {
 
 /// Counts who approved the render that would be applied, each person once.
 ///
-/// Who asked for the run cannot approve it unless `allow_self` says so, but can reject it: saying no to oneself needs no second pair of eyes.
+/// Who asked for the run, or sent the event that did, cannot approve it unless `allow_self` says so, but can reject it: saying no to oneself needs no second pair of eyes.
 pub(super) fn count(policy: &ApprovalPolicy, input: &GateInput<'_>) -> Count {
     let approvers = &policy.approvers.value;
     let state = ApprovalState {
@@ -44,7 +44,7 @@ pub(super) fn count(policy: &ApprovalPolicy, input: &GateInput<'_>) -> Count {
             count.state.void.insert(who.clone());
         } else if approval.decision == ApprovalDecision::Rejected {
             count.rejected_by.get_or_insert_with(|| who.clone());
-        } else if input.requester == Some(who.as_str()) && !policy.allow_self.value {
+        } else if [input.requester, input.sender].contains(&Some(who.as_str())) && !policy.allow_self.value {
             count.notes.push(format!("{who} asked for the run and cannot approve it"));
         } else {
             count.state.approved_by.insert(who.clone());

@@ -71,6 +71,7 @@ struct Case {
     approvals: Vec<Approval>,
     digest: Option<Digest>,
     requester: Option<String>,
+    sender: Option<String>,
     now: Timestamp,
 }
 
@@ -100,6 +101,7 @@ fn case(trigger: Trigger, edits: &[(&str, &str)]) -> Case {
         approvals: Vec::new(),
         digest: Some(Digest::of(b"new")),
         requester: Some("kim".to_owned()),
+        sender: None,
         now: MONDAY_MORNING.parse().unwrap(),
     }
 }
@@ -118,6 +120,7 @@ impl Case {
             approvals: &self.approvals,
             digest: self.digest.as_ref(),
             requester: self.requester.as_deref(),
+            sender: self.sender.as_deref(),
             now: self.now,
         })
     }
@@ -471,6 +474,15 @@ fn only_approvers_can_approve_and_not_their_own_run() {
     own.clone().held(GateCode::ApprovalMissing);
     own.control = case(Manual, &[APPROVED, ALLOW_SELF]).control;
     own.passes();
+}
+
+#[test]
+fn who_sent_the_event_cannot_approve_it_under_the_name_of_another() {
+    let mut spoofed = case(Manual, &[APPROVED]).approved_by("dana");
+    spoofed.sender = Some("dana".to_owned());
+    let answer = spoofed.clone().held(GateCode::ApprovalMissing);
+    assert!(answer.rule(Rule::Approval).says.ends_with("dana asked for the run and cannot approve it"));
+    spoofed.approved_by("sam").passes();
 }
 
 #[test]

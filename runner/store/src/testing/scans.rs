@@ -53,6 +53,11 @@ async fn waking_looks_only_at_runs_that_are_due() {
 }
 
 #[tokio::test]
+async fn following_looks_only_at_what_changed() {
+    check(crate::run::CHANGED, "runs_changed (updated_at>?)").await;
+}
+
+#[tokio::test]
 async fn superseding_looks_only_at_the_lane() {
     check(crate::plan::OLDER_OF_LANE, "runs_lane (environment=? AND lane=? AND id<?)").await;
 }
