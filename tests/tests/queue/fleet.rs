@@ -33,7 +33,7 @@ const POLICY: &str = "infra/deploy-control.yaml";
 #[test]
 fn each_event_through_a_broker_and_a_runner_killed_twice_ends_in_one_run() {
     let fleet = Fleet::new();
-    let mut serving = fleet.world.start(&["serve"]);
+    let mut serving = fleet.world.start(&["serve", "--listen", "none"]);
     let ended = Arc::new(AtomicUsize::new(0));
     let publishing = fleet.publish(Arc::clone(&ended));
     let deadline = Instant::now() + PATIENCE;
@@ -46,7 +46,7 @@ fn each_event_through_a_broker_and_a_runner_killed_twice_ends_in_one_run() {
             }
             _ => {
                 end(&mut serving);
-                serving = fleet.world.start(&["serve"]);
+                serving = fleet.world.start(&["serve", "--listen", "none"]);
             }
         }
     }

@@ -197,7 +197,7 @@ fn a_pause_ends_by_itself_when_its_time_is_over() {
     push(&world, "paused", &before, &after).expect(5).says("for a moment");
     let run = expect_held(&world, "local", "paused");
     assert!(run["held"]["until"].is_string(), "{run:#}");
-    let mut serving = world.start(&["serve"]);
+    let mut serving = world.start(&["serve", "--listen", "none"]);
     // Nobody lets it go on: what serves wakes it at its time.
     space.kubectl(&["wait", "--for=create", "statefulset/postgres", "--timeout=60s"]).expect_success();
     world.windlass(&["runs", "watch", &id(&run)]).expect(0).says("verified");
