@@ -19,6 +19,7 @@ macro_rules! pages {
 pages! {
     "admission_refused",
     "already_serving",
+    "already_there",
     "approval_missing",
     "approval_rejected",
     "busy",

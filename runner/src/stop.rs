@@ -263,7 +263,9 @@ pub fn exit_of(code: &str) -> Exit {
         | "cluster_unknown"
         | "run_unknown" => Exit::Usage,
         "unauthorised" | "forbidden" => Exit::Auth,
-        "field_conflict" | "stale_write" | "not_waiting" | "already_serving" | "busy" => Exit::Conflict,
+        "field_conflict" | "stale_write" | "not_waiting" | "already_serving" | "already_there" | "busy" => {
+            Exit::Conflict
+        }
         code if GateCode::named(code).is_some() => Exit::Held,
         _ => Exit::Error,
     }

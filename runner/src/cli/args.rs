@@ -8,6 +8,7 @@ use windlass_core::name::{EnvironmentName, RunId, ServiceName};
 use crate::http::access::Role;
 use crate::http::config::Listen;
 use crate::http::token::TokenName;
+use crate::skeleton::Origin;
 use crate::telemetry::LogFormat;
 
 /// Deploys what a repository says to Kubernetes, and returns to the last good release when it fails
@@ -65,6 +66,14 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Tell the whole story on a simulated cluster: a push, an approval, a bad image that is rolled back
+    #[command(after_help = "Examples:\n  windlass demo\n  windlass demo --kubeconfig ~/.kube/config")]
+    Demo(Demo),
+    /// Write the beginning of a repository: policy, base, overlays, windlass.toml; never overwrites
+    #[command(
+        after_help = "Examples:\n  windlass init\n  windlass init --provider hetzner --dry-run\n  windlass init shop"
+    )]
+    Init(Init),
     /// Check this machine, the repository, every cluster and every secret, each failure with what mends it
     #[command(after_help = "Example:\n  windlass doctor -e dev")]
     Doctor(Doctor),
@@ -145,6 +154,26 @@ pub enum Command {
     /// Print the exit codes
     #[command(after_help = "Example:\n  windlass help-exit-codes")]
     HelpExitCodes,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Tell it on the cluster of this kubeconfig instead; what it makes there stays until you remove it
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where the clusters come from
+    #[arg(long, value_enum, default_value = "kubeconfig")]
+    pub provider: Origin,
+    /// Only say what would be written
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The folder [default: the current directory]
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

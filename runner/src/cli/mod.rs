@@ -4,7 +4,9 @@ mod actions;
 pub mod args;
 mod command;
 mod deliver;
+mod demo;
 mod follow;
+mod init;
 mod inspect;
 mod runs;
 mod serve;
@@ -20,7 +22,7 @@ use jiff::{Timestamp, Zoned};
 use windlass_core::policy::gate::HoldKind;
 use windlass_store::Decision;
 
-use self::args::{Cli, Command, Events, Gate, Runs, Token};
+use self::args::{Cli, Command, Events, Gate, Global, Runs, Token};
 use self::command::Context;
 use crate::builder::Plugins;
 use crate::exit::Exit;
@@ -30,17 +32,11 @@ use crate::stop::Cause;
 /// Does what the command line says.
 pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
     let printer = Printer::new(cli.global.output, cli.global.screen_reader);
-    let done = match Context::new(&cli.global, plugins) {
-        Ok(context) => {
-            let (filter, telemetry) =
-                (cli.global.log.as_deref().unwrap_or("warn"), &context.config.telemetry);
-            crate::telemetry::init(filter, cli.global.log_format, telemetry);
-            match cli.command {
-                Some(command) => dispatch(&context, command).await,
-                None => status::here(&context).await,
-            }
-        }
-        Err(cause) => Err(cause),
+    let done = match cli.command {
+        // Both are for where there is no configuration yet, and read none.
+        Some(Command::Demo(args)) => demo::demo(printer, &plugins, args).await,
+        Some(Command::Init(args)) => init::init(printer, &cli.global, &args),
+        command => within(&cli.global, plugins, command).await,
     };
     done.unwrap_or_else(|cause| {
         printer.error(&cause);
@@ -48,8 +44,20 @@ pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
     })
 }
 
+/// Does what needs a configuration.
+async fn within(global: &Global, plugins: Plugins, command: Option<Command>) -> Result<Exit, Cause> {
+    let context = Context::new(global, plugins)?;
+    let filter = global.log.as_deref().unwrap_or("warn");
+    crate::telemetry::init(filter, global.log_format, &context.config.telemetry);
+    match command {
+        Some(command) => dispatch(&context, command).await,
+        None => status::here(&context).await,
+    }
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
     match command {
+        Command::Demo(_) | Command::Init(_) => unreachable!("they need no configuration and went their way"),
         Command::Doctor(args) => inspect::doctor(context, &args).await,
         Command::Status(args) => status::status(context, &args).await,
         Command::Completions(args) => status::completions(context, &args),
