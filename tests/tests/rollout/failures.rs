@@ -69,6 +69,8 @@ impl Case {
         let commit = self.world.git(&["rev-parse", "--short=7", "HEAD"]);
         let text = text.replace(&folder, "<folder>").replace(self.space.name(), "<namespace>");
         let text = text.replace(&commit, "<commit>").replace(&self.server(), "<server>");
+        // Which of the two the controller had said by then is a matter of moments.
+        let text = text.replace("0 of 1 pods are updated", "0 of 1 pods are ready");
         // What is waited for meanwhile depends on who is faster.
         let stays = |line: &&str| !line.starts_with("  ◐ waiting on ");
         text.lines().filter(stays).map(|line| masked_line(line) + "\n").collect()

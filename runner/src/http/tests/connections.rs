@@ -22,7 +22,11 @@ const LIMITS: Limits =
 
 impl Server {
     async fn start(limits: Limits) -> Self {
-        let world = World::configured("").await;
+        Self::configured("", limits).await
+    }
+
+    async fn configured(configuration: &str, limits: Limits) -> Self {
+        let world = World::configured(configuration).await;
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let serving =
@@ -148,7 +152,8 @@ async fn a_reader_who_takes_nothing_loses_the_connection() {
 
 #[tokio::test]
 async fn a_stop_answers_what_is_in_hand_and_nobody_new() {
-    let server = Server::start(Limits { head: Duration::from_mins(1), ..LIMITS }).await;
+    let patient = Limits { head: Duration::from_mins(1), stall: Duration::from_mins(1), ..LIMITS };
+    let server = Server::configured("[http]\nanonymous = 'admin'\n", patient).await;
     let mut following = server.connect().await;
     following.write_all(b"GET /v1/runs/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     read_until(&mut following, "retry: 2000").await;
@@ -156,15 +161,17 @@ async fn a_stop_answers_what_is_in_hand_and_nobody_new() {
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     read_until(&mut idle, "ok\n").await;
     let mut sending = server.connect().await;
-    sending
-        .write_all(b"POST /v1/runs/r-1/cancel HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n")
-        .await
-        .unwrap();
+    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/cloudevents+json\r\n\
+                content-length: 2\r\nexpect: 100-continue\r\n\r\n";
+    sending.write_all(head.as_bytes()).await.unwrap();
+    // Whoever is asked to go on is in hand.
+    read_until(&mut sending, "100 Continue").await;
     server.world.stop();
     assert!(read_all(&mut following).await.contains(": windlass stops"));
     assert_eq!(read_all(&mut idle).await, "");
     sending.write_all(b"{}").await.unwrap();
-    assert!(read_all(&mut sending).await.starts_with("HTTP/1.1 403"));
+    let answer = read_all(&mut sending).await;
+    assert!(answer.contains("HTTP/1.1 400"), "{answer}");
     server.serving.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
