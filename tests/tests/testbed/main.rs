@@ -41,6 +41,9 @@ spec:
 /// Waits until a field of the only pod has that value.
 #[track_caller]
 fn wait_for(space: &Namespace, path: &str, value: &str) {
+    // A selector that finds nothing yet is an error to `kubectl wait`, not something to wait for.
+    let made = ["wait", "--for=jsonpath={.status.replicas}=1", "deployment/web", "--timeout=30s"];
+    space.kubectl(&made).expect_success();
     let condition = format!("--for=jsonpath={path}={value}");
     space.kubectl(&["wait", &condition, "pod", "--selector=app=web", "--timeout=30s"]).expect_success();
 }
