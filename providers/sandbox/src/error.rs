@@ -46,7 +46,7 @@ impl SandboxError {
         if is_taken {
             error
                 .retry_later(None)
-                .with_hint("leave `listen` out of `[sandbox]`, so that a free port is taken")
+                .with_hint("give `SandboxConfig::listen` the port 0, so that a free one is taken")
         } else {
             error
         }

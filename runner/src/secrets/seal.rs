@@ -28,19 +28,10 @@ pub fn places(
     sources: &SecretSources,
     placeholder: &str,
 ) -> Vec<Result<(SecretKey, String), SealRefused>> {
-    let placeholder = Placeholder::new(placeholder);
-    let mut filling =
-        Filling { sources, placeholder: &placeholder, filled: Vec::new(), problems: Vec::new() };
-    let mut objects = Objects(objects.to_vec());
-    for object in &mut objects.0 {
-        filling.find_leftovers(object);
-        if is_secret(object) {
-            filling.fill(object);
-        }
-    }
-    let found = filling.filled.into_iter().map(|filled| Ok((filled.at, filled.place)));
+    let (_, filled, problems) = fill(objects, sources, placeholder);
+    let found = filled.into_iter().map(|filled| Ok((filled.at, filled.place)));
     let refused = |problem| Err(SealRefused { problems: vec![problem] });
-    found.chain(filling.problems.into_iter().map(refused)).collect()
+    found.chain(problems.into_iter().map(refused)).collect()
 }
 
 /// What may be told of a value that was filled in.
@@ -97,17 +88,7 @@ pub fn seal(
     placeholder: &str,
     key: &DigestKey,
 ) -> Result<Sealed, SealRefused> {
-    let placeholder = Placeholder::new(placeholder);
-    let mut filling =
-        Filling { sources, placeholder: &placeholder, filled: Vec::new(), problems: Vec::new() };
-    let mut objects = Objects(objects.to_vec());
-    for object in &mut objects.0 {
-        filling.find_leftovers(object);
-        if is_secret(object) {
-            filling.fill(object);
-        }
-    }
-    let Filling { filled, problems, .. } = filling;
+    let (mut objects, filled, problems) = fill(objects, sources, placeholder);
     if !problems.is_empty() {
         return Err(SealRefused { problems });
     }
@@ -122,6 +103,25 @@ pub fn seal(
     let values = distinct.into_iter().map(SecretValue::new).collect();
     let digests = filled.iter().map(|filled| digest(&filled.at, &filled.value, key)).collect();
     Ok(Sealed { objects: SecretBox::new(Box::new(objects)), values, digests })
+}
+
+/// Puts a value in for every placeholder that has one, and says what stays in the way.
+fn fill(
+    objects: &[Value],
+    sources: &SecretSources,
+    placeholder: &str,
+) -> (Objects, Vec<Filled>, Vec<SealProblem>) {
+    let placeholder = Placeholder::new(placeholder);
+    let mut filling =
+        Filling { sources, placeholder: &placeholder, filled: Vec::new(), problems: Vec::new() };
+    let mut objects = Objects(objects.to_vec());
+    for object in &mut objects.0 {
+        filling.find_leftovers(object);
+        if is_secret(object) {
+            filling.fill(object);
+        }
+    }
+    (objects, filling.filled, filling.problems)
 }
 
 fn digest(at: &SecretKey, value: &SecretValue, key: &DigestKey) -> SealedValue {

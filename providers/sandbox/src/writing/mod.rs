@@ -152,6 +152,11 @@ impl Write<'_> {
         live.ok_or_else(|| Problem::not_found(&self.kind().resource(), name))
     }
 
+    /// What is said of an object that was changed by others at every try.
+    fn never_still(&self, name: &str) -> Problem {
+        Problem::conflict(&self.kind().resource(), name, "it changes all the time")
+    }
+
     fn replace(&self, live: &Arc<Value>, mut object: Value) -> Result<Arc<Value>, Problem> {
         self.prepare_next(live, &mut object)?;
         apply::track(Some(live), &mut object, &self.served.schema, &self.writer(Operation::Update));
@@ -170,7 +175,7 @@ impl Write<'_> {
                 other => return other.map(|object| Written { object, is_new: false, warnings }),
             }
         }
-        Err(Problem::conflict(&self.kind().resource(), name, "it changes all the time"))
+        Err(self.never_still(name))
     }
 
     /// Server-side apply: makes the object be as wished.
@@ -192,7 +197,7 @@ impl Write<'_> {
                 other => return other,
             }
         }
-        Err(Problem::conflict(&self.kind().resource(), name, "it changes all the time"))
+        Err(self.never_still(name))
     }
 
     fn apply_once(
