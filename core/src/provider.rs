@@ -13,7 +13,7 @@ use crate::name::{ClusterName, EnvironmentName, ProviderName};
 ///
 /// # Contract
 ///
-/// * `plan` and `connect` only read.
+/// * `plan` and `connect` only read, and so does `remove` when it is asked for a dry run.
 /// * `ensure` and `remove` are idempotent and can be resumed: called again after a crash at any point they finish the work without doubles.
 ///   A converged `ensure` writes nothing.
 /// * Nothing that the provider did not make is changed or removed.
@@ -38,8 +38,13 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The way into a cluster that exists.
     async fn connect(&self, cluster: &ClusterName) -> Result<Kubeconfig, ProviderError>;
 
-    /// Removes what `ensure` made. A cluster that is not there is removed already.
-    async fn remove(&self, cluster: &ClusterName, progress: &dyn Progress) -> Result<Removed, ProviderError>;
+    /// Removes what `ensure` made, or only says what that is. A cluster that is not there is removed already.
+    async fn remove(
+        &self,
+        cluster: &ClusterName,
+        removal: Removal,
+        progress: &dyn Progress,
+    ) -> Result<Removed, ProviderError>;
 }
 
 /// What a provider can do. Read by lints, plans and the conformance suite.
@@ -116,12 +121,21 @@ pub struct Cluster {
     pub writes: u64,
 }
 
-/// What `remove` did.
+/// How far a removal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Nothing is written: the answer is what would be removed and what would be left.
+    DryRun,
+    /// The cluster is removed.
+    Final,
+}
+
+/// What `remove` did, or in a dry run would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// What is gone, in words.
     pub removed: Vec<String>,
-    /// What was left and may cost money, in words.
+    /// What was left and may cost money, in words, with its price where that is known.
     pub left: Vec<String>,
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use windlass_core::name::{ClusterName, ProviderName};
 use windlass_core::provider::{
-    Capabilities, Cluster, ClusterPlan, ClusterSpec, Kubeconfig, Progress, Provider, ProviderError, Removed,
+    Capabilities, Cluster, ClusterPlan, ClusterSpec, Kubeconfig, Progress, Provider, ProviderError, Removal,
+    Removed,
 };
 
 use crate::client;
@@ -76,7 +77,13 @@ impl Provider for KubeconfigProvider {
     }
 
     /// Leaves the cluster: `ensure` did not make it.
-    async fn remove(&self, cluster: &ClusterName, _: &dyn Progress) -> Result<Removed, ProviderError> {
+    /// There is nothing to remove, so a dry run tells the same.
+    async fn remove(
+        &self,
+        cluster: &ClusterName,
+        _: Removal,
+        _: &dyn Progress,
+    ) -> Result<Removed, ProviderError> {
         let is_known = self.config.clusters.contains_key(cluster);
         let left = is_known.then(|| format!("cluster `{cluster}`: windlass did not make it"));
         Ok(Removed { removed: Vec::new(), left: left.into_iter().collect() })

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use windlass_core::name::{ClusterName, ProviderName};
 use windlass_core::provider::{
     Capabilities, ChangeVerb, Cluster, ClusterChange, ClusterPlan, ClusterSpec, Kubeconfig, Progress,
-    Provider, ProviderError, Removed,
+    Provider, ProviderError, Removal, Removed,
 };
 
 use crate::config::SandboxConfig;
@@ -80,10 +80,16 @@ impl Provider for SandboxProvider {
         })
     }
 
-    async fn remove(&self, cluster: &ClusterName, progress: &dyn Progress) -> Result<Removed, ProviderError> {
-        let removed = self.clusters.lock().await.remove(cluster);
-        let words = removed.map(|_| format!("cluster `{cluster}`"));
-        if let Some(words) = &words {
+    async fn remove(
+        &self,
+        cluster: &ClusterName,
+        removal: Removal,
+        progress: &dyn Progress,
+    ) -> Result<Removed, ProviderError> {
+        let mut clusters = self.clusters.lock().await;
+        let words = clusters.contains_key(cluster).then(|| format!("cluster `{cluster}`"));
+        if let Some(words) = words.as_ref().filter(|_| removal == Removal::Final) {
+            clusters.remove(cluster);
             progress.report(&format!("{words} is gone, with all that was in it"));
         }
         Ok(Removed { removed: words.into_iter().collect(), left: Vec::new() })

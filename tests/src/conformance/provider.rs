@@ -46,7 +46,9 @@ use std::task::Poll;
 
 use serde_json::Value;
 use windlass_core::name::ClusterName;
-use windlass_core::provider::{ChangeVerb, ClusterSpec, Kubeconfig, Progress, Provider, ProviderError};
+use windlass_core::provider::{
+    ChangeVerb, ClusterSpec, Kubeconfig, Progress, Provider, ProviderError, Removal,
+};
 
 /// A backend that nobody else uses, and what to ask of it.
 pub trait Place: Send + Sync {
@@ -77,6 +79,7 @@ pub async fn run_all<P: Place>(fresh: impl AsyncFn() -> P) {
         a_kubeconfig_stands_for_itself
         an_absent_cluster_has_no_kubeconfig
         removing_what_is_absent_removes_nothing
+        a_dry_run_of_a_removal_only_reads
         what_was_made_is_removed
         what_was_not_made_stays
         progress_is_told_in_lines
@@ -172,8 +175,26 @@ pub async fn an_absent_cluster_has_no_kubeconfig(place: &impl Place) {
 
 /// Removing a cluster that is not there is done already.
 pub async fn removing_what_is_absent_removes_nothing(place: &impl Place) {
-    let removed = place.provider().remove(&place.absent(), &Silent).await.unwrap();
+    let removed = place.provider().remove(&place.absent(), Removal::Final, &Silent).await.unwrap();
     assert_eq!(removed.removed, Vec::<String>::new());
+}
+
+/// A dry run tells what would be removed, and what is told is removed then. A cluster that is not there has nothing to tell.
+pub async fn a_dry_run_of_a_removal_only_reads(place: &impl Place) {
+    let provider = place.provider();
+    let absent = provider.remove(&place.absent(), Removal::DryRun, &Silent).await.unwrap();
+    assert_eq!(absent.removed, Vec::<String>::new());
+    provider.ensure(&place.wanted(), &Silent).await.unwrap();
+    let name = place.wanted().name;
+    let told = provider.remove(&name, Removal::DryRun, &Silent).await.unwrap();
+    assert_eq!(provider.remove(&name, Removal::DryRun, &Silent).await.unwrap(), told);
+    provider.connect(&name).await.expect("a dry run leaves the cluster alone");
+    let done = provider.remove(&name, Removal::Final, &Silent).await.unwrap();
+    let sorted = |mut words: Vec<String>| {
+        words.sort();
+        words
+    };
+    assert_eq!(sorted(done.removed), sorted(told.removed), "what a dry run tells is what is removed");
 }
 
 /// A cluster that was made can be removed, and removed again.
@@ -183,10 +204,10 @@ pub async fn what_was_made_is_removed(place: &impl Place) {
         return;
     }
     provider.ensure(&place.wanted(), &Silent).await.unwrap();
-    let removed = provider.remove(&place.wanted().name, &Silent).await.unwrap();
+    let removed = provider.remove(&place.wanted().name, Removal::Final, &Silent).await.unwrap();
     assert_ne!(removed.removed, Vec::<String>::new());
     assert!(provider.connect(&place.wanted().name).await.is_err(), "the cluster is still there");
-    let again = provider.remove(&place.wanted().name, &Silent).await.unwrap();
+    let again = provider.remove(&place.wanted().name, Removal::Final, &Silent).await.unwrap();
     assert_eq!(again.removed, Vec::<String>::new());
 }
 
@@ -196,7 +217,7 @@ pub async fn what_was_not_made_stays(place: &impl Place) {
     if provider.capabilities().create {
         return;
     }
-    let removed = provider.remove(&place.wanted().name, &Silent).await.unwrap();
+    let removed = provider.remove(&place.wanted().name, Removal::Final, &Silent).await.unwrap();
     assert_eq!(removed.removed, Vec::<String>::new());
     assert_ne!(removed.left, Vec::<String>::new(), "what stays is said");
     provider.connect(&place.wanted().name).await.unwrap();
@@ -206,7 +227,7 @@ pub async fn what_was_not_made_stays(place: &impl Place) {
 pub async fn progress_is_told_in_lines(place: &impl Place) {
     let heard = Heard::default();
     place.provider().ensure(&place.wanted(), &heard).await.unwrap();
-    place.provider().remove(&place.wanted().name, &heard).await.unwrap();
+    place.provider().remove(&place.wanted().name, Removal::Final, &heard).await.unwrap();
     for line in heard.0.into_inner().unwrap() {
         assert!(!line.is_empty() && !line.contains('\n') && !line.ends_with('.'), "{line:?}");
     }
@@ -228,7 +249,7 @@ pub async fn credentials_are_not_shown(place: &impl Place) {
     if let Err(error) = provider.plan(&broken).await {
         shown.push(everything(&error));
     }
-    shown.push(format!("{:?}", provider.remove(&place.wanted().name, &heard).await.unwrap()));
+    shown.push(format!("{:?}", provider.remove(&place.wanted().name, Removal::Final, &heard).await.unwrap()));
     shown.extend(heard.0.into_inner().unwrap());
     let shown = shown.join("\n");
     for credential in place.credentials().into_iter().chain(credentials_in(&kubeconfig)) {
@@ -245,7 +266,7 @@ fn everything(error: &ProviderError) -> String {
 
 /// Removes what a case has made.
 async fn clean_up(place: &impl Place) {
-    place.provider().remove(&place.wanted().name, &Silent).await.unwrap();
+    place.provider().remove(&place.wanted().name, Removal::Final, &Silent).await.unwrap();
 }
 
 /// Ensures, and drops the future as soon as it has reported so often.
