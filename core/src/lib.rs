@@ -4,6 +4,7 @@
 //! JSON values, and everything that reaches outside is a trait that an edge of the system implements.
 
 pub mod diagnosis;
+pub mod document;
 pub mod event;
 pub mod failure;
 pub mod name;

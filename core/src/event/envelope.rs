@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::shortened;
 use super::{Event, EventError, EventIdentity, EventType, Extension, MAX_ATTRIBUTES, MAX_EVENT_BYTES};
-use crate::policy::nearest::nearest;
+use crate::document::nearest::nearest;
 
 /// The attributes that the specification defines; every other one is an extension.
 const ATTRIBUTES: [&str; 9] =

@@ -4,7 +4,6 @@
 
 mod parity;
 mod read;
-mod section;
 #[cfg(test)]
 mod tests;
 mod times;

@@ -4,8 +4,6 @@
 //! time and what people decided are arguments, so every answer can be computed again from what was recorded.
 
 pub mod control;
-pub(crate) mod document;
 pub mod gate;
-pub(crate) mod nearest;
 pub mod problem;
 pub mod window;

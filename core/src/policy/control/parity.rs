@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::section::Reader;
-use crate::policy::document::{Entry, Node, Value};
+use crate::document::section::Reader;
+use crate::document::{Entry, Node, Value};
 use crate::policy::problem::Place;
 
 /// Reports every key that one environment has and another lacks.

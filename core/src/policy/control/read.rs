@@ -5,14 +5,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::section::{Reader, Section};
 use super::{
     ApprovalPolicy, Conflicts, DEFAULT_PROD_TIMEOUT, DEFAULT_TIMEOUT, DeployControl, EnvironmentPolicy,
     GlobalPolicy, PROTECTED_KINDS, Protected, Recreate, ServicePolicy, parity, windows,
 };
 use crate::diagnosis::Cause;
+use crate::document::Node;
+use crate::document::section::{Reader, Section};
 use crate::name::{EnvironmentName, ServiceName};
-use crate::policy::document::{self, Node, Source};
 use crate::policy::problem::{Placed, Problems};
 use crate::policy::window::DeploymentWindows;
 
@@ -41,19 +41,13 @@ const SERVICE_KEYS: [&str; 9] = [
 ];
 
 pub(super) fn deploy_control(file: &str, text: &str) -> Result<DeployControl, Problems> {
-    let mut reader = Reader::new(Source::new(file, text));
-    let root = document::read(&reader.source, text, &mut reader.problems);
+    let (mut reader, root) = Reader::open(file, text);
     let control = root.and_then(|root| {
         let control = reader.deploy_control(file, &root);
         parity::check(&mut reader, &root);
         control
     });
-    let mut problems = reader.problems;
-    problems.sort_by_key(|problem| problem.place);
-    match control {
-        Some(control) if problems.is_empty() => Ok(control),
-        _ => Err(Problems(problems)),
-    }
+    reader.close(control)
 }
 
 impl Reader<'_> {
@@ -71,7 +65,7 @@ impl Reader<'_> {
 
     fn environments(&mut self, node: &Node) -> Option<BTreeMap<EnvironmentName, EnvironmentPolicy>> {
         let section = self.names(node, "`environments`")?;
-        if section.entries.is_empty() {
+        if section.entries().is_empty() {
             return self.refuse(node, "`environments`", "one environment or more", "add one, such as `dev:`");
         }
         self.named(&section, |reader, name: &EnvironmentName, node| reader.environment(name, node))
@@ -84,7 +78,7 @@ impl Reader<'_> {
         mut read: impl FnMut(&mut Self, &N, &'n Node) -> Option<T>,
     ) -> Option<BTreeMap<N, T>> {
         let mut entries = Vec::new();
-        for entry in section.entries {
+        for entry in section.entries() {
             let key = &entry.key;
             let name: Option<N> = key
                 .value
@@ -239,7 +233,7 @@ impl Reader<'_> {
         let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.word()).collect();
         let section = self.section(node, &service.key("patience"), &causes)?;
         let durations =
-            section.entries.iter().filter_map(|entry| Some((entry.key.value.parse().ok()?, &entry.value)));
+            section.entries().iter().filter_map(|entry| Some((entry.key.value.parse().ok()?, &entry.value)));
         let entries: Vec<_> = durations
             .map(|(cause, node): (Cause, _)| {
                 let duration = self.duration(node, &section.key(cause.word()))?;

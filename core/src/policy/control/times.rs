@@ -1,27 +1,10 @@
-//! Durations, times of day, days and dates as the file writes them.
-
-use std::time::Duration;
+//! Times of day, days and dates as the file writes them.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Weekday};
 
-use crate::policy::nearest::nearest;
+use crate::document::nearest::nearest;
 use crate::policy::window::{TimeOfDay, Weekdays, Zone};
-
-/// Reads `300s`, `10m`, `1h30m`: hours, minutes, seconds, each at most once and in this order.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut seconds: u64 = 0;
-    for (unit, size) in [('h', 3600), ('m', 60), ('s', 1)] {
-        if let Some((number, behind)) = rest.split_once(unit) {
-            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            let number: u32 = number.parse().ok().filter(|_| is_number)?;
-            seconds += u64::from(number) * size;
-            rest = behind;
-        }
-    }
-    (rest.is_empty() && !text.is_empty()).then(|| Duration::from_secs(seconds))
-}
 
 /// Reads `9`, `09`, `9:00`, `17:30`, and `24:00` for the end of the day.
 pub(super) fn time_of_day(text: &str) -> Option<TimeOfDay> {
@@ -80,16 +63,6 @@ pub(super) fn moment(text: &str, zone: &Zone, bound: Bound) -> Option<Timestamp>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_carry_their_units() {
-        for (text, seconds) in [("300s", 300), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("1h5s", 3605)] {
-            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
-        }
-        for bad in ["", "300", "s", "1.5h", "-1s", "+1s", "1m1h", "1s1s", "10 m", "99999999999s", "1h30"] {
-            assert_eq!(duration(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn times_of_day_end_at_24_00() {

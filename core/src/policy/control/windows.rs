@@ -1,9 +1,9 @@
 //! Reading `deployment_windows`.
 
-use super::section::{Reader, Section};
 use super::times::{self, Bound};
-use crate::policy::document::Node;
-use crate::policy::nearest::nearest;
+use crate::document::Node;
+use crate::document::nearest::nearest;
+use crate::document::section::{Reader, Section};
 use crate::policy::problem::Placed;
 use crate::policy::window::{DeploymentWindows, Freeze, TimeOfDay, Weekdays, WeeklyWindow, Zone};
 

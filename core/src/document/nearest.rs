@@ -3,7 +3,7 @@
 /// The candidate nearest to `word` by edits, if it is near enough to be a likely slip of the hand.
 ///
 /// Near enough is one edit per three letters, at least one: `auto_deply` means `auto_deploy`, `dev` does not mean `prod`.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()

@@ -1,60 +1,70 @@
 //! A small YAML tree that knows where everything stands.
 //!
 //! The values stay as they are written: whether `on` or `09:00` is a word, a truth or a number is decided by whoever reads the key, so no
-//! YAML version's guess comes in between.
+//! YAML version's guess comes in between. [`section`] reads keys and values from it and collects what is wrong.
+
+pub mod nearest;
+pub mod section;
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use super::problem::{Place, Placed, Problem};
+use crate::policy::problem::{Place, Placed, Problem};
 
 /// The largest file that is read: a policy of a hundred services takes a tenth of it.
-pub(crate) const MAX_BYTES: usize = 512 * 1024;
+const MAX_BYTES: usize = 512 * 1024;
 
 /// The most values in a file, counted with every alias written out: aliases of aliases grow without bound otherwise.
-pub(crate) const MAX_VALUES: usize = 20_000;
+const MAX_VALUES: usize = 20_000;
 
 /// The deepest nesting, counted with every alias written out. The policy itself needs six levels.
-pub(crate) const MAX_DEPTH: usize = 24;
+const MAX_DEPTH: usize = 24;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
     /// The start of a scalar; of a mapping, list or missing value the key that holds it, if one does.
-    pub(crate) place: Place,
+    pub place: Place,
     /// How many characters to underline.
-    pub(crate) length: usize,
-    pub(crate) value: Value,
+    pub length: usize,
+    /// What it holds.
+    pub value: Value,
 }
 
 /// What a node holds.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
-    /// `plain` is false when the text is quoted, a block or tagged: then it is text whatever it looks like.
+pub enum Value {
+    /// One value. `plain` is false when the text is quoted, a block or tagged: then it is text whatever it looks like.
     Scalar {
+        /// As it is written, without quotes.
         text: String,
+        /// Whether it is written without quotes and tags.
         plain: bool,
     },
+    /// Items in their order.
     List(Vec<Node>),
+    /// Entries in their order, no key twice.
     Mapping(Vec<Entry>),
 }
 
 /// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: Placed<String>,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The key.
+    pub key: Placed<String>,
+    /// Its value.
+    pub value: Node,
 }
 
 impl Node {
     /// Whether nothing is written: no value, `~` or `null`.
-    pub(crate) fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The entry's value, if this is a mapping that has the key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Value::Mapping(entries) => {
                 entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
@@ -64,7 +74,7 @@ impl Node {
     }
 
     /// What this is, in words for a message.
-    pub(crate) fn found(&self) -> String {
+    pub fn found(&self) -> String {
         match &self.value {
             _ if self.is_nothing() => "nothing".to_owned(),
             Value::Scalar { text, plain: true } => format!("`{}`", shortened(text)),
@@ -76,7 +86,7 @@ impl Node {
 }
 
 /// A value fit for a message: one line, no control characters, at most 60 characters.
-pub(crate) fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
     let mut short: String = text.chars().take(60).map(printable).collect();
     if text.chars().nth(60).is_some() {
@@ -87,17 +97,17 @@ pub(crate) fn shortened(text: &str) -> String {
 
 /// A file's name and lines: makes problems that show the line they speak of.
 #[derive(Debug)]
-pub(crate) struct Source<'a> {
+struct Source<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+    fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, lines: text.lines().collect() }
     }
 
-    pub(crate) fn problem(&self, place: Place, length: usize, message: impl Into<String>) -> Problem {
+    fn problem(&self, place: Place, length: usize, message: impl Into<String>) -> Problem {
         let excerpt = self.lines.get(place.line.saturating_sub(1)).copied().unwrap_or_default();
         // A caret never runs past the end of its line: a block of text has one place, and several lines.
         let rest = excerpt.chars().count().saturating_sub(place.column - 1);
@@ -113,7 +123,7 @@ impl<'a> Source<'a> {
 }
 
 /// Reads the one document of a file. Problems that do not hide the rest of the file are collected; `None` means that there is no tree.
-pub(crate) fn read(source: &Source<'_>, text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
+fn read(source: &Source<'_>, text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
     let start = Place { line: 1, column: 1 };
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, at most {MAX_BYTES} are read", text.len());
@@ -254,7 +264,7 @@ impl<'a> Builder<'a, '_> {
         match event {
             Event::Scalar(text, style, ..) if style == ScalarStyle::Plain && text == "<<" => {
                 let mut problem = self.fatal(span, "merge keys are not read here");
-                problem.0.hint = Some("write the keys out: every environment shows every key".to_owned());
+                problem.0.hint = Some("write the keys out".to_owned());
                 Err(problem)
             }
             Event::Scalar(text, ..) => {
