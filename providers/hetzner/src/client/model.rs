@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::client::request::Rule;
+
 /// Labels of a resource.
 pub type Labels = BTreeMap<String, String>;
 
@@ -232,9 +234,9 @@ pub struct Firewall {
     /// Its labels.
     #[serde(default, deserialize_with = "lenient")]
     pub labels: Labels,
-    /// Its rules, in the API's words.
+    /// Its rules.
     #[serde(default, deserialize_with = "lenient")]
-    pub rules: Vec<serde_json::Value>,
+    pub rules: Vec<Rule>,
     /// What it is on.
     #[serde(default, deserialize_with = "lenient")]
     pub applied_to: Vec<Applied>,

@@ -1,6 +1,6 @@
 //! What the API is asked for. Each type is one body, field by field as in the official description of the API.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::model::Labels;
 
@@ -190,3 +190,37 @@ pub struct ProtectServer {
 /// The body of an action that takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Nothing {}
+
+/// A rule of a firewall, as the API writes and reads it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Rule {
+    /// `in` or `out`.
+    pub direction: String,
+    /// `tcp`, `udp`, `icmp`, `esp` or `gre`.
+    pub protocol: String,
+    /// For TCP and UDP only: a port, a range or `any`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// From where, for `in`.
+    #[serde(default)]
+    pub source_ips: Vec<String>,
+    /// Where to, for `out`.
+    #[serde(default)]
+    pub destination_ips: Vec<String>,
+    /// What people see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+impl Rule {
+    /// The same rule in the one form in which two can be compared: the API gives lists in an order of its own.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        for networks in [&mut self.source_ips, &mut self.destination_ips] {
+            networks.sort_unstable();
+            networks.dedup();
+        }
+        self.description = self.description.filter(|text| !text.is_empty());
+        self
+    }
+}
