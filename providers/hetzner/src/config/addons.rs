@@ -83,7 +83,7 @@ block! {
 }
 
 block! {
-    /// What carries out upgrades for hetzner-k3s. windlass upgrades nodes itself, and installs it only where it is asked for.
+    /// What carries out upgrades for hetzner-k3s. windlass upgrades nodes itself, and does not install it.
     pub struct SystemUpgradeController {
         /// Whether it is on.
         enabled: bool = Scan::truth, preset("true", "false");
