@@ -25,11 +25,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "windlass-amqp",
             "windlass-cluster",
             "windlass-store",
+            "windlass-hetzner-emulator",
             "windlass-provider-*",
         ],
     ),
     ("windlass-tests", &["windlass*"]),
     ("windlass-simulation", &[]),
+    ("windlass-hetzner-emulator", &[]),
 ];
 
 /// Crates of a runtime, a client or a server: what decides must not be able to act.

@@ -69,6 +69,9 @@ pub enum Command {
     /// Tell the whole story on a simulated cluster: a push, an approval, a bad image that is rolled back
     #[command(after_help = "Examples:\n  windlass demo\n  windlass demo --kubeconfig ~/.kube/config")]
     Demo(Demo),
+    /// Serve the API of a provider from this process, for trying what speaks to it
+    #[command(subcommand)]
+    Emulate(Emulate),
     /// Write the beginning of a repository: policy, base, overlays, windlass.toml; never overwrites
     #[command(
         after_help = "Examples:\n  windlass init\n  windlass init --provider hetzner --dry-run\n  windlass init shop"
@@ -161,6 +164,37 @@ pub struct Demo {
     /// Tell it on the cluster of this kubeconfig instead; what it makes there stays until you remove it
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// APIs that windlass can stand in for.
+#[derive(Debug, Subcommand)]
+pub enum Emulate {
+    /// The Hetzner Cloud API, with servers on which nothing runs; prints what clients need to know
+    ///
+    /// Faults, shortages of server types, calls and the clock are seen and steered below /_emulator, with the same token.
+    #[command(
+        after_help = "Examples:\n  windlass emulate hetzner\n  windlass emulate hetzner --listen 127.0.0.1:8090 --token secret"
+    )]
+    Hetzner(EmulateHetzner),
+}
+
+#[derive(Debug, Args)]
+pub struct EmulateHetzner {
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// What clients must show [default: a random one]
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Actions take no time
+    #[arg(long)]
+    pub instant: bool,
+    /// Ignore fields that the API does not have, as the API does, instead of refusing them
+    #[arg(long)]
+    pub lenient: bool,
+    /// A clock that stands until it is moved
+    #[arg(long)]
+    pub simulated_clock: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ pub mod args;
 mod command;
 mod deliver;
 mod demo;
+mod emulate;
 mod follow;
 mod init;
 mod inspect;
@@ -22,7 +23,7 @@ use jiff::{Timestamp, Zoned};
 use windlass_core::policy::gate::HoldKind;
 use windlass_store::Decision;
 
-use self::args::{Cli, Command, Events, Gate, Global, Runs, Token};
+use self::args::{Cli, Command, Emulate, Events, Gate, Global, Runs, Token};
 use self::command::Context;
 use crate::builder::Plugins;
 use crate::exit::Exit;
@@ -33,7 +34,8 @@ use crate::stop::Cause;
 pub async fn run(cli: Cli, plugins: Plugins) -> Exit {
     let printer = Printer::new(cli.global.output, cli.global.screen_reader);
     let done = match cli.command {
-        // Both are for where there is no configuration yet, and read none.
+        // These are for where there is no configuration yet, and read none.
+        Some(Command::Emulate(Emulate::Hetzner(args))) => emulate::hetzner(printer, args).await,
         Some(Command::Demo(args)) => demo::demo(printer, &plugins, args).await,
         Some(Command::Init(args)) => init::init(printer, &cli.global, &args),
         command => within(&cli.global, plugins, command).await,
@@ -57,7 +59,9 @@ async fn within(global: &Global, plugins: Plugins, command: Option<Command>) -> 
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
     match command {
-        Command::Demo(_) | Command::Init(_) => unreachable!("they need no configuration and went their way"),
+        Command::Demo(_) | Command::Emulate(_) | Command::Init(_) => {
+            unreachable!("they need no configuration and went their way")
+        }
         Command::Doctor(args) => inspect::doctor(context, &args).await,
         Command::Status(args) => status::status(context, &args).await,
         Command::Completions(args) => status::completions(context, &args),
