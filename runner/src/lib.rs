@@ -26,6 +26,8 @@ pub mod plugins;
 pub mod preview;
 pub mod printer;
 pub mod prune;
+#[cfg(test)]
+mod reference;
 pub mod rollout;
 pub mod run;
 pub mod secrets;
