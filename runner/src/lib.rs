@@ -20,6 +20,7 @@ pub mod journal;
 pub mod lints;
 pub mod metrics;
 pub mod outage;
+pub mod paint;
 pub mod pipeline;
 pub mod planner;
 pub mod plugins;
@@ -42,5 +43,6 @@ pub mod usual;
 pub mod variables;
 pub mod view;
 pub mod worker;
+pub mod wrap;
 
 pub use builder::Windlass;

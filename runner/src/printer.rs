@@ -3,22 +3,13 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
-use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::cli::args::Format;
+use crate::paint::{self, paint};
 use crate::stop::Cause;
 use crate::variables::Variables;
-
-/// The colours, each only ever beside a word that says the same.
-pub mod style {
-    use super::{AnsiColor, Style};
-
-    /// Went wrong.
-    pub const BAD: Style = AnsiColor::Red.on_default();
-    /// What to do.
-    pub const HINT: Style = AnsiColor::Cyan.on_default();
-}
+use crate::wrap::wrap;
 
 /// How talk reaches whoever listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +96,15 @@ impl Printer {
                 serde_json::to_writer_pretty(&mut stdout, view)?;
                 writeln!(stdout)
             }
-            Format::Text => self.data(&text()),
+            Format::Text => self.tell(&text()),
         }
+    }
+
+    /// Text for people.
+    pub fn tell(self, text: &str) -> io::Result<()> {
+        let text = self.heard(text);
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        self.data(&paint(&width.map_or_else(|| text.to_string(), |width| wrap(&text, width))))
     }
 
     /// Text that is the data itself.
@@ -122,7 +120,9 @@ impl Printer {
 
     /// A line of talk. A closed stderr is nobody's problem.
     pub fn say(self, line: &str) {
-        let _ = writeln!(anstream::stderr().lock(), "{}", self.heard(line));
+        let line = self.heard(line);
+        let line = if self.is_json() { line } else { paint(&line).into() };
+        let _ = writeln!(anstream::stderr().lock(), "{line}");
     }
 
     /// Puts a line in the place of the one that was drawn last, and leaves the cursor at its end; an empty one takes it away.
@@ -143,7 +143,7 @@ impl Printer {
             let _ = writeln!(io::stdout().lock(), "{body:#}");
             return;
         }
-        let (bad, hint) = (style::BAD, style::HINT);
+        let (bad, hint) = (paint::BAD, paint::HINT);
         self.say(&format!("{bad}error[{}]{bad:#}: {}", cause.code, cause.text));
         if !cause.hints.is_empty() {
             self.say("");

@@ -231,7 +231,7 @@ fn narrate(printer: Printer, text: &str) -> Result<(), Cause> {
     if printer.is_json() {
         printer.say(text);
     } else {
-        printer.data(text)?;
+        printer.tell(text)?;
     }
     Ok(())
 }

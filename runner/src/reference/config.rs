@@ -90,15 +90,12 @@ fn the_page_of_the_configuration_is_what_the_defaults_say() {
 fn no_key_of_the_defaults_is_left_out() {
     let listed: Vec<_> =
         sections(include_str!("../default.toml")).into_iter().flat_map(|section| section.rows).collect();
-    let uncommented: String = include_str!("../default.toml")
-        .lines()
-        .map(|line| {
-            line.strip_prefix("# ")
-                .filter(|rest| key_and_value(rest).is_some() || rest.starts_with('['))
-                .unwrap_or(line)
-        })
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let switched_on = |line: &'static str| {
+        line.strip_prefix("# ")
+            .filter(|rest| key_and_value(rest).is_some() || rest.starts_with('['))
+            .unwrap_or(line)
+    };
+    let uncommented = include_str!("../default.toml").lines().map(switched_on).collect::<Vec<_>>().join("\n");
     let source = config::File::from_str(&uncommented, config::FileFormat::Toml);
     let parsed = config::Config::builder().add_source(source).build();
     let parsed = parsed.expect("with every key switched on it is still TOML");
