@@ -113,6 +113,9 @@ fn name_shortly(entry: &mut Value, kind: &Kind) {
 }
 
 fn verbs(kind: &Kind) -> Vec<&'static str> {
+    if !kind.is_kept() {
+        return vec!["create"];
+    }
     VERBS.into_iter().filter(|verb| kind != &NAMESPACE || *verb != "deletecollection").collect()
 }
 

@@ -6,6 +6,7 @@ mod openapi;
 pub(crate) mod problem;
 mod read;
 mod request;
+mod review;
 mod selector;
 pub(crate) mod served;
 mod server;
@@ -152,6 +153,9 @@ impl Api {
     }
 
     async fn answer_about(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
+        if !target.kind().is_kept() {
+            return self.review(call, target);
+        }
         self.check_rights(call, target)?;
         if target.kind().is_namespaced() && target.namespace.is_none() && target.name.is_some() {
             return Err(Problem::not_served());
@@ -185,7 +189,7 @@ impl Api {
         };
         let attempt = Attempt {
             verb,
-            kind: target.kind(),
+            resource: target.kind().resource(),
             subresource: target.subresource.as_deref(),
             namespace: target.namespace.as_deref(),
             name: target.name.as_deref(),

@@ -32,6 +32,19 @@ pub(super) fn answer(kinds: &Kinds, rest: &[&str]) -> Option<Answer> {
     Some(answer::bytes_of(200, "application/json", document(&of_document)))
 }
 
+/// OpenAPI 2 in protobuf, the one form in which `kubectl` asks for it, and only after version 3 did not know a kind. Version 2 does not know it either:
+/// a document without a definition, in which field 1 is `swagger`, and field 2 `info` with title and version.
+pub(super) fn empty_second() -> Answer {
+    let field = |number: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("these are a few letters");
+        [&[number << 3 | 2, length], content].concat()
+    };
+    let info = [field(1, b"Kubernetes"), field(2, VERSION.as_bytes())].concat();
+    let document = [field(1, b"2.0"), field(2, &info)].concat();
+    let form = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    answer::bytes_of(200, form, document.into())
+}
+
 fn document_path(kind: &Kind) -> String {
     let root = if kind.group.is_empty() { "api" } else { "apis" };
     format!("{root}/{}", kind.api_version())
@@ -60,6 +73,9 @@ fn paths(kind: &Kind) -> Vec<(String, Value)> {
         "patch": operation(kind, "patch", &["dryRun", "fieldManager", "fieldValidation", "force"]),
         "delete": operation(kind, "delete", &["dryRun", "gracePeriodSeconds", "propagationPolicy"]),
     });
+    if !kind.is_kept() {
+        return vec![(collection, json!({"post": all("post")}))];
+    }
     let many = json!({
         "get": operation(kind, "list", &["labelSelector", "fieldSelector", "watch", "resourceVersion"]),
         "post": all("post"),

@@ -154,6 +154,14 @@ impl Problem {
         .about("", "", "")
     }
 
+    /// A wish for what is in a pod: pods of a sandbox are simulated.
+    pub(crate) fn nothing_runs(wanted: &str) -> Self {
+        let message = format!(
+            "`{wanted}` is not possible in a sandbox: its pods are simulated, and no process runs in them"
+        );
+        Self::new(501, "NotImplemented", message)
+    }
+
     pub(crate) fn of_kubelet(code: u16, message: &str) -> Self {
         let reason = if code == 404 { "NotFound" } else { "BadRequest" };
         Self::new(code, reason, message)
@@ -203,7 +211,7 @@ fn cause(conflict: &Conflict) -> Value {
     json!({"reason": "FieldManagerConflict", "message": conflict_with(conflict), "field": conflict.path})
 }
 
-/// `conflict with "kubectl-client-side-apply" using apps/v1 at 2026-11-24T00:00:00Z`
+/// `conflict with "kubectl-client-side-apply" using apps/v1 at 2026-11-24T00:00:00Z`: of who applied, the name is enough.
 fn conflict_with(conflict: &Conflict) -> String {
     let owner = &conflict.owner;
     let subresource = match owner.subresource.as_str() {
@@ -211,10 +219,10 @@ fn conflict_with(conflict: &Conflict) -> String {
         subresource => format!(" with subresource {subresource:?}"),
     };
     let since = match owner.operation {
-        Operation::Update => format!(" at {}", conflict.since),
+        Operation::Update => format!(" using {} at {}", owner.api_version, conflict.since),
         Operation::Apply => String::new(),
     };
-    format!("conflict with {:?}{subresource} using {}{since}", owner.manager, owner.api_version)
+    format!("conflict with {:?}{subresource}{since}", owner.manager)
 }
 
 /// By owner: `conflicts with "kubectl" using v1:\n- .data.a\n- .data.b`.

@@ -31,6 +31,9 @@ impl Api {
     /// Lists are answered whole: `limit` is a wish of the client's.
     pub(super) fn list(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
         let kind = target.kind();
+        if call.text("continue").is_some() {
+            return Err(Problem::bad_request("continue key is not valid: lists are answered whole"));
+        }
         let selector = selector(call, target)?;
         let listed = self.objects().list(kind, target.namespace.as_deref());
         let items: Vec<Arc<Value>> =

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::users::User;
 use crate::objects::Mode;
+use crate::protobuf;
 
 /// A request with its body.
 #[derive(Debug)]
@@ -79,6 +80,15 @@ impl Call {
         }
         serde_json::from_slice(&self.body)
             .map_err(|error| Problem::bad_request(format!("error decoding the body: line {}", error.line())))
+    }
+
+    /// The body as typed clients send it; an empty one is null.
+    pub(crate) fn protobuf(&self) -> Result<Value, Problem> {
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        protobuf::decode(&self.body)
+            .map_err(|error| Problem::bad_request(format!("error decoding the body: {error}")))
     }
 
     /// The body of a server-side apply, which is YAML, of which JSON is a part.

@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer};
 use super::problem::Problem;
 use super::request::Call;
-use super::write::{answer_written, json_body, patch};
+use super::write::{answer_written, body, patch};
 use super::{Api, Target};
 use crate::kubelet::LogRequest;
-use crate::objects::kinds::{POD_DISRUPTION_BUDGET, SERVICE_ACCOUNT};
+use crate::objects::kinds::{POD, POD_DISRUPTION_BUDGET, SERVICE_ACCOUNT};
 use crate::objects::{Deleted, Deletion, Mode, Subresource, meta};
 use crate::writing::{Part, fits, patched};
+
+/// What needs a process or a network in the pod.
+const INSIDE: [&str; 4] = ["attach", "exec", "portforward", "proxy"];
 
 /// How long a token is said to be good for, in seconds.
 const TOKEN_LASTS: i64 = 3600;
@@ -24,6 +27,10 @@ impl Api {
     pub(super) async fn answer_subresource(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
         let name = target.subresource.as_deref().unwrap_or_default();
         let has = |one: Subresource| target.kind().has(one) && one.name() == name;
+        if target.kind() == &POD && INSIDE.contains(&name) {
+            self.find(target, target.name())?;
+            return Err(Problem::nothing_runs(name));
+        }
         match call.method {
             Method::GET if has(Subresource::Log) => self.log(call, target).await,
             Method::GET if has(Subresource::Status) => self.get(call, target, target.name()),
@@ -67,7 +74,7 @@ impl Api {
     }
 
     fn finalize(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
-        let sent = json_body(call)?;
+        let sent = body(call)?;
         if call.mode()? == Mode::DryRun {
             return self.get(call, target, target.name());
         }
@@ -79,7 +86,7 @@ impl Api {
     }
 
     fn bind(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
-        let node = json_body(call)?["target"]["name"].as_str().unwrap_or_default().to_owned();
+        let node = body(call)?["target"]["name"].as_str().unwrap_or_default().to_owned();
         let pod = self.find(target, target.name())?;
         if node.is_empty() {
             return Err(Problem::bad_request("target.name: Required value"));
@@ -99,7 +106,7 @@ impl Api {
 
     /// Deletes a pod unless that would be one too many for a disruption budget.
     fn evict(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
-        let options = json_body(call)?["deleteOptions"].clone();
+        let options = body(call)?["deleteOptions"].clone();
         let pod = self.find(target, target.name())?;
         let budgets = self.objects().list(&POD_DISRUPTION_BUDGET, target.namespace.as_deref()).items;
         let labels = &pod["metadata"]["labels"];
@@ -129,7 +136,7 @@ impl Api {
         self.objects()
             .get(&SERVICE_ACCOUNT, target.namespace.as_deref(), target.name())
             .ok_or_else(|| Problem::not_found(&SERVICE_ACCOUNT.resource(), target.name()))?;
-        let mut request = json_body(call)?;
+        let mut request = body(call)?;
         let token = self.shared.users.issue(target.namespace(), target.name());
         let expires = Timestamp::now() + SignedDuration::from_secs(TOKEN_LASTS);
         request["apiVersion"] = "authentication.k8s.io/v1".into();
@@ -144,7 +151,7 @@ impl Api {
         let present = scale_of(&object);
         let wanted = match call.method {
             Method::GET => return Ok(answer::json(200, &present)),
-            Method::PUT => json_body(call)?,
+            Method::PUT => body(call)?,
             Method::PATCH => patched(&present, &patch(call, target)?, &target.served.schema)?,
             _ => return Err(Problem::method_not_allowed()),
         };

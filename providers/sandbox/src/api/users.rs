@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::problem::Problem;
 use crate::objects::kinds::{CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING};
-use crate::objects::{Kind, Objects, meta};
+use crate::objects::{Objects, Resource, meta};
 
 /// Somebody whose token is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub(crate) enum User {
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) verb: &'a str,
-    pub(crate) kind: &'a Kind,
+    /// Group and plural.
+    pub(crate) resource: Resource,
     pub(crate) subresource: Option<&'a str>,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) name: Option<&'a str>,
@@ -87,6 +88,17 @@ impl User {
         }
     }
 
+    /// The groups it belongs to.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let own = match self {
+            Self::Administrator => vec!["system:masters".to_owned()],
+            Self::ServiceAccount { namespace, .. } => {
+                vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
+            }
+        };
+        own.into_iter().chain(["system:authenticated".to_owned()]).collect()
+    }
+
     /// Fails unless roles allow it (RBAC: what no rule allows is forbidden).
     pub(crate) fn check(&self, objects: &Objects, attempt: &Attempt<'_>) -> Result<(), Problem> {
         let Self::ServiceAccount { .. } = self else { return Ok(()) };
@@ -102,13 +114,16 @@ impl User {
             self.name(),
             attempt.verb,
             resource(attempt),
-            attempt.kind.group
+            attempt.resource.group
         );
-        Err(Problem::forbidden(&attempt.kind.resource(), attempt.name.unwrap_or_default(), &why))
+        Err(Problem::forbidden(&attempt.resource, attempt.name.unwrap_or_default(), &why))
     }
 
     /// The rules of every role that is bound to this user, in a namespace and for the whole cluster.
-    fn rules(&self, objects: &Objects, namespace: Option<&str>) -> Vec<Value> {
+    pub(crate) fn rules(&self, objects: &Objects, namespace: Option<&str>) -> Vec<Value> {
+        if *self == Self::Administrator {
+            return vec![json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})];
+        }
         let everywhere = objects.list(&CLUSTER_ROLE_BINDING, None).items;
         let here =
             namespace.map_or_else(Vec::new, |namespace| objects.list(&ROLE_BINDING, Some(namespace)).items);
@@ -131,12 +146,7 @@ impl User {
                 subject["name"] == name.as_str() && subject["namespace"] == namespace.as_str()
             }
             Some("User") => subject["name"] == self.name(),
-            Some("Group") => {
-                let group = subject["name"].as_str().unwrap_or_default();
-                group == "system:authenticated"
-                    || group == "system:serviceaccounts"
-                    || group.strip_prefix("system:serviceaccounts:") == Some(namespace)
-            }
+            Some("Group") => self.groups().iter().any(|group| subject["name"] == group.as_str()),
             _ => false,
         })
     }
@@ -144,8 +154,8 @@ impl User {
 
 fn resource(attempt: &Attempt<'_>) -> String {
     match attempt.subresource {
-        Some(subresource) => format!("{}/{subresource}", attempt.kind.plural),
-        None => attempt.kind.plural.to_string(),
+        Some(subresource) => format!("{}/{subresource}", attempt.resource.plural),
+        None => attempt.resource.plural.to_string(),
     }
 }
 
@@ -153,19 +163,19 @@ fn allows(rule: &Value, attempt: &Attempt<'_>) -> bool {
     let lists = |field: &str, wanted: &str| {
         rule[field].as_array().is_some_and(|list| list.iter().any(|one| one == wanted || one == "*"))
     };
+    // `*/scale`: that part of every kind.
+    let everywhere = attempt.subresource.map(|part| format!("*/{part}")).unwrap_or_default();
     let names = rule["resourceNames"].as_array();
     let is_named =
         names.is_none_or(|names| attempt.name.is_some_and(|name| names.iter().any(|one| one == name)));
     lists("verbs", attempt.verb)
-        && lists("apiGroups", &attempt.kind.group)
-        && lists("resources", &resource(attempt))
+        && lists("apiGroups", &attempt.resource.group)
+        && (lists("resources", &resource(attempt)) || lists("resources", &everywhere))
         && is_named
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::objects::kinds::{CONFIG_MAP, NAMESPACE};
 
@@ -181,7 +191,8 @@ mod tests {
         objects.create(&ROLE_BINDING, binding).unwrap();
         let robot = User::ServiceAccount { namespace: "shop".to_owned(), name: "robot".to_owned() };
         let check = |verb, namespace| {
-            let attempt = Attempt { verb, kind: &CONFIG_MAP, subresource: None, namespace, name: Some("c") };
+            let resource = CONFIG_MAP.resource();
+            let attempt = Attempt { verb, resource, subresource: None, namespace, name: Some("c") };
             robot.check(&objects, &attempt).map_err(|problem| problem.message)
         };
         assert_eq!(check("get", Some("shop")), Ok(()));

@@ -11,6 +11,8 @@ use crate::objects::kinds::{CUSTOM_RESOURCE_DEFINITION, NAMESPACE};
 use crate::objects::{Deleted, Deletion, Mode, Propagation, meta};
 use crate::writing::{Part, Patch, Strictness, Write, Written, admit_deletion};
 
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 /// The forms in which a change may be sent.
 const PATCHES: [&str; 4] = [
     "application/json-patch+json",
@@ -45,7 +47,7 @@ impl Api {
     }
 
     pub(super) fn create(&self, call: &Call, target: &Target) -> Result<Answer, Problem> {
-        let mut object = json_body(call)?;
+        let mut object = body(call)?;
         in_namespace(target, &mut object)?;
         let manager = call.manager();
         let written = self.writing(call, target, &manager, Part::Object)?.create_sent(object)?;
@@ -57,7 +59,7 @@ impl Api {
     }
 
     pub(super) fn replace_part(&self, call: &Call, target: &Target, part: Part) -> Result<Answer, Problem> {
-        let mut object = json_body(call)?;
+        let mut object = body(call)?;
         in_namespace(target, &mut object)?;
         if meta::text(&object, "name") != target.name() {
             return Err(Problem::bad_request(format!(
@@ -160,11 +162,13 @@ pub(super) fn answer_written(written: &Written) -> Answer {
     answer::warn(answer::json(code, &written.object), &written.warnings)
 }
 
-pub(super) fn json_body(call: &Call) -> Result<Value, Problem> {
+/// The object or the options that a request carries.
+pub(super) fn body(call: &Call) -> Result<Value, Problem> {
     match call.content_type() {
         "application/json" | "" => call.json(),
         "application/yaml" => call.yaml(),
-        _ => Err(Problem::unsupported_media(&["application/json", "application/yaml"])),
+        PROTOBUF => call.protobuf(),
+        _ => Err(Problem::unsupported_media(&["application/json", "application/yaml", PROTOBUF])),
     }
 }
 
@@ -207,7 +211,7 @@ pub(super) fn patch(call: &Call, target: &Target) -> Result<Patch, Problem> {
 
 /// `DeleteOptions`, from the body or the query.
 fn deletion(call: &Call) -> Result<(Deletion, Mode), Problem> {
-    let options = json_body(call)?;
+    let options = body(call)?;
     let text = |name: &str| options[name].as_str().or(call.text(name)).map(str::to_owned);
     let propagation = match text("propagationPolicy").as_deref() {
         None if options["orphanDependents"] == true => Some(Propagation::Orphan),

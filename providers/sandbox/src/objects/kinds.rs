@@ -111,6 +111,11 @@ impl Kind {
         self.subresources.contains(&subresource)
     }
 
+    /// Whether its objects are kept. Others are questions: they are answered, and nothing stays.
+    pub fn is_kept(&self) -> bool {
+        !["authentication.k8s.io", "authorization.k8s.io"].contains(&self.group.as_ref())
+    }
+
     /// The built-in kind of this name.
     pub fn built_in(api_version: &str, kind: &str) -> Option<&'static Kind> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -176,6 +181,9 @@ kinds! {
     LEASE: "coordination.k8s.io" "v1" "Lease" "leases" Namespaced [] [] [] false;
     PRIORITY_CLASS: "scheduling.k8s.io" "v1" "PriorityClass" "priorityclasses" Cluster ["pc"] [] [] true;
     CUSTOM_RESOURCE_DEFINITION: "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions" Cluster ["crd", "crds"] ["api-extensions"] [Status] true;
+    SELF_SUBJECT_ACCESS_REVIEW: "authorization.k8s.io" "v1" "SelfSubjectAccessReview" "selfsubjectaccessreviews" Cluster [] [] [] false;
+    SELF_SUBJECT_RULES_REVIEW: "authorization.k8s.io" "v1" "SelfSubjectRulesReview" "selfsubjectrulesreviews" Cluster [] [] [] false;
+    SELF_SUBJECT_REVIEW: "authentication.k8s.io" "v1" "SelfSubjectReview" "selfsubjectreviews" Cluster [] [] [] false;
 }
 
 #[cfg(test)]

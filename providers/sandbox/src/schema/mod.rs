@@ -97,6 +97,7 @@ pub(crate) enum Node {
 /// A definition, read when it is first needed.
 pub(crate) struct Definition {
     text: &'static str,
+    published: OnceLock<Value>,
     schema: OnceLock<Schema>,
 }
 
@@ -136,6 +137,10 @@ impl Node {
 impl Definition {
     fn schema(&self) -> &Schema {
         self.schema.get_or_init(|| compile::schema(&parse(self.text)))
+    }
+
+    fn published(&self) -> &Value {
+        self.published.get_or_init(|| parse(self.text))
     }
 }
 
@@ -193,6 +198,11 @@ pub(crate) fn with_references(names: Vec<String>) -> Vec<&'static str> {
     lines.into_values().collect()
 }
 
+/// A definition as OpenAPI has it.
+pub(crate) fn published(name: &str) -> Option<&'static Value> {
+    table().get(name).map(Definition::published)
+}
+
 fn named(name: &str) -> Option<&'static Definition> {
     table().get(name)
 }
@@ -202,7 +212,7 @@ fn table() -> &'static BTreeMap<&'static str, Definition> {
     TABLE.get_or_init(|| {
         let entry = |line: &'static str| {
             let name = line.split('"').nth(1).expect("a line begins with a name");
-            (name, Definition { text: line, schema: OnceLock::new() })
+            (name, Definition { text: line, published: OnceLock::new(), schema: OnceLock::new() })
         };
         DEFINITIONS.lines().map(entry).collect()
     })

@@ -5,6 +5,7 @@ mod check;
 mod decode;
 mod defaults;
 mod patch;
+mod warnings;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -132,8 +133,9 @@ impl Write<'_> {
         found.map(drop).ok_or_else(not_found)
     }
 
-    fn insert(&self, object: Value, warnings: Vec<String>) -> Result<Written, Problem> {
+    fn insert(&self, object: Value, mut warnings: Vec<String>) -> Result<Written, Problem> {
         let object = self.objects.create_stamped(self.mode, self.kind(), object)?;
+        warnings.extend(warnings::of(self.kind(), None, &object));
         Ok(Written { object, is_new: true, warnings })
     }
 
@@ -142,8 +144,7 @@ impl Write<'_> {
         let (object, warnings) = decode::decode(self, object)?;
         let namespace = meta::text(&object, "namespace").to_owned();
         let live = self.live(&namespace, meta::text(&object, "name"))?;
-        let object = self.replace(&live, object)?;
-        Ok(Written { object, is_new: false, warnings })
+        self.replace(&live, object, warnings)
     }
 
     pub(crate) fn live(&self, namespace: &str, name: &str) -> Result<Arc<Value>, Problem> {
@@ -157,10 +158,15 @@ impl Write<'_> {
         Problem::conflict(&self.kind().resource(), name, "it changes all the time")
     }
 
-    fn replace(&self, live: &Arc<Value>, mut object: Value) -> Result<Arc<Value>, Problem> {
+    fn replace(
+        &self,
+        live: &Arc<Value>,
+        mut object: Value,
+        warnings: Vec<String>,
+    ) -> Result<Written, Problem> {
         self.prepare_next(live, &mut object)?;
         apply::track(Some(live), &mut object, &self.served.schema, &self.writer(Operation::Update));
-        self.store(object)
+        self.store(live, object, warnings)
     }
 
     /// Changes an object; what changes in between is looked at again, unless the change names a version.
@@ -170,9 +176,9 @@ impl Write<'_> {
             let (object, warnings) = decode::patched(self, patched(&live, patch, &self.served.schema)?)?;
             let names_version =
                 meta::text(&object, "resourceVersion") != meta::text(&live, "resourceVersion");
-            match self.replace(&live, object) {
+            match self.replace(&live, object, warnings) {
                 Err(problem) if problem.code == 409 && !names_version && self.is_stale(&live) => {}
-                other => return other.map(|object| Written { object, is_new: false, warnings }),
+                other => return other,
             }
         }
         Err(self.never_still(name))
@@ -226,8 +232,7 @@ impl Write<'_> {
             return self.insert(object, Vec::new());
         };
         self.prepare_next(&live, &mut object)?;
-        let object = self.store(object)?;
-        Ok(Written { object, is_new: false, warnings: Vec::new() })
+        self.store(&live, object, Vec::new())
     }
 
     fn prepare_next(&self, live: &Arc<Value>, object: &mut Value) -> Result<(), Problem> {
@@ -246,9 +251,11 @@ impl Write<'_> {
         problem::invalid(kind, meta::text(object, "name"), &problems)
     }
 
-    fn store(&self, object: Value) -> Result<Arc<Value>, Problem> {
+    fn store(&self, live: &Value, object: Value, mut warnings: Vec<String>) -> Result<Written, Problem> {
         let keep = if self.part == Part::Status { keep_all_but_status } else { keep_status };
-        Ok(self.objects.replace_in(self.mode, self.kind(), object, keep)?)
+        let object = self.objects.replace_in(self.mode, self.kind(), object, keep)?;
+        warnings.extend(warnings::of(self.kind(), Some(live), &object));
+        Ok(Written { object, is_new: false, warnings })
     }
 
     fn is_stale(&self, live: &Value) -> bool {

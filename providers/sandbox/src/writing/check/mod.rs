@@ -4,6 +4,7 @@ mod immutable;
 mod names;
 mod pod;
 mod quantity;
+mod secret;
 
 use serde_json::{Value, json};
 
@@ -44,7 +45,11 @@ fn content(kind: &Kind, schema: &KindSchema, object: &Value, problems: &mut Prob
     }
     let spec = &object["spec"];
     match kind {
-        kind if kind == &CONFIG_MAP || kind == &SECRET => data_keys(object, problems),
+        kind if kind == &CONFIG_MAP => data_keys(object, problems),
+        kind if kind == &SECRET => {
+            data_keys(object, problems);
+            secret::content(object, problems);
+        }
         kind if kind == &POD => pod::spec(spec, "spec", problems),
         kind if kind == &DEPLOYMENT
             || kind == &REPLICA_SET

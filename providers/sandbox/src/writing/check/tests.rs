@@ -135,3 +135,21 @@ fn what_is_set_once_cannot_be_changed() {
         &["type: Invalid value: \"x\": field is immutable"],
     );
 }
+
+#[test]
+fn secrets_hold_what_their_type_promises() {
+    let secret = |of: &str, data: &Value| json!({"kind": "Secret", "metadata": {"name": "a"}, "type": of, "data": data});
+    check_new(&secret("kubernetes.io/tls", &json!({"tls.crt": ""})), &["data[tls.key]: Required value"]);
+    check_new(&secret("kubernetes.io/tls", &json!({"tls.crt": "", "tls.key": ""})), &[]);
+    check_new(
+        &secret("kubernetes.io/basic-auth", &json!({})),
+        &["data[username]: Required value", "data[password]: Required value"],
+    );
+    check_new(&secret("kubernetes.io/basic-auth", &json!({"password": ""})), &[]);
+    check_new(
+        &secret("kubernetes.io/dockerconfigjson", &json!({".dockerconfigjson": "bm8="})),
+        &["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": must be a JSON object"],
+    );
+    check_new(&secret("kubernetes.io/dockerconfigjson", &json!({".dockerconfigjson": "e30="})), &[]);
+    check_new(&secret("example.org/own", &json!({})), &[]);
+}
