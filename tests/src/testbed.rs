@@ -13,9 +13,13 @@ mod broker;
 mod command;
 mod namespace;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+
+use crate::suites::ClusterKind;
+use crate::world::beside;
 
 pub use broker::Broker;
 pub use command::Answer;
@@ -28,15 +32,39 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// The bed with simulated nodes: the one in `TESTBED_DIR`, which several test binaries share and somebody else
-    /// stops, or without it one of this process's own, which stops when the process is gone. With `TESTBED_KUBECONFIG`
-    /// it is whatever cluster that file leads to: the same tests try the sandbox.
+    /// The cluster that `TESTBED_KIND` asks for. Without it the bed with simulated nodes: the one in `TESTBED_DIR`, which several test binaries
+    /// share and somebody else stops, or without that one of this process's own, which stops when the process is gone.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Bed> = OnceLock::new();
-        SHARED.get_or_init(|| match std::env::var_os("TESTBED_KUBECONFIG") {
-            Some(kubeconfig) => Self { kubeconfig: kubeconfig.into() },
-            None => Self::started("TESTBED_DIR", 3),
-        })
+        match ClusterKind::asked_for() {
+            ClusterKind::TestBed => SHARED.get_or_init(|| Self::started("TESTBED_DIR", 3)),
+            ClusterKind::Sandbox => Self::sandbox(),
+            ClusterKind::RealNode => Self::real_node(),
+        }
+    }
+
+    /// A sandbox of this process's own, which stops with it.
+    pub fn sandbox() -> &'static Self {
+        static SANDBOX: OnceLock<(Bed, Child)> = OnceLock::new();
+        &SANDBOX.get_or_init(Self::started_sandbox).0
+    }
+
+    fn started_sandbox() -> (Self, Child) {
+        let file = format!("windlass-sandbox-{}.kubeconfig", std::process::id());
+        let kubeconfig = std::env::temp_dir().join(file);
+        let mut program = Command::new(beside("examples/sandbox"));
+        program
+            .arg("--while-input")
+            .arg(&kubeconfig)
+            .arg("testbed")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = program.spawn().expect("the sandbox starts");
+        let mut said = String::new();
+        let stdout = child.stdout.take().expect("standard output was asked for");
+        BufReader::new(stdout).read_line(&mut said).expect("the sandbox says where it is");
+        assert!(!said.is_empty(), "the sandbox did not start");
+        (Self { kubeconfig }, child)
     }
 
     /// The bed whose only node is a real one, where pods are processes: the one in `TESTBED_REAL_DIR`, or one of this

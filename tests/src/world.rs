@@ -243,7 +243,8 @@ pub fn beside(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let folder = test.ancestors().nth(2).expect("a test is two folders below its build");
     let program = folder.join(name);
-    assert!(program.is_file(), "`{}` is missing: `cargo build --package windlass`", program.display());
+    let how = "`cargo build --package windlass --package windlass-provider-sandbox --bins --examples`";
+    assert!(program.is_file(), "`{}` is missing: {how}", program.display());
     program
 }
 

@@ -45,8 +45,7 @@ impl<'b> Namespace<'b> {
         self.bed
     }
 
-    /// Runs `kubectl` in the namespace. Objects are made from manifests: `kubectl create KIND` speaks protobuf, which not every API server that is
-    /// tried here does.
+    /// Runs `kubectl` in the namespace.
     pub fn kubectl(&self, arguments: &[&str]) -> Answer {
         self.kubectl_with(arguments, "")
     }

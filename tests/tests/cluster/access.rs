@@ -1,5 +1,8 @@
 //! Clusters that cannot be reached or do not let in, and rights that are missing.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use tokio::time::Instant;
 use windlass_cluster::{ApplyOptions, Cluster, ClusterError, Selector};
 use windlass_core::failure::ClusterFailure;
@@ -33,12 +36,22 @@ async fn a_server_that_is_not_there_is_unreachable() {
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_not_trusted() {
     let space = Space::new().await;
-    let client = ["config", "view", "--raw", "--output=jsonpath={.users[0].user.client-certificate-data}"];
-    let certificate = space.namespace.kubectl(&client);
-    let certificate = certificate.expect_success().to_owned();
-    let kubeconfig =
-        kubeconfig(&space, &["config", "set", "clusters.testbed.certificate-authority-data", &certificate]);
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = foreign_authority(folder.path());
+    let authority = format!("--certificate-authority={}", certificate.display());
+    let set = ["config", "set-cluster", "testbed", "--embed-certs=true", &authority];
+    let kubeconfig = kubeconfig(&space, &set);
     assert_eq!(refused(&kubeconfig).await.failure(), ClusterFailure::UntrustedCertificate);
+}
+
+/// The certificate of an authority that the cluster has nothing to do with.
+fn foreign_authority(folder: &Path) -> PathBuf {
+    let certificate = folder.join("ca.crt");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=elsewhere", "-keyout"]);
+    let made = openssl.arg(folder.join("ca.key")).arg("-out").arg(&certificate).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    certificate
 }
 
 /// The kubeconfig of a user with a bearer token instead of the administrator's certificate.
