@@ -1,7 +1,6 @@
 //! Tells `tests/run` which cases run where.
 //!
 //! ```sh
-//! cargo run --package windlass-tests --example cluster-suite -- table            # docs/reference/cluster-suite.md
 //! cargo run --package windlass-tests --example cluster-suite -- summary
 //! cargo run --package windlass-tests --example cluster-suite -- exempt KIND SUITE
 //! cargo run --package windlass-tests --example cluster-suite -- held KIND SUITE  # reads what `cargo test` said
@@ -9,13 +8,12 @@
 
 use std::io::{self, Write as _};
 
-use windlass_tests::suites::{ClusterKind, SUITES, Table, exempt, mistakes, summary};
+use windlass_tests::suites::{ClusterKind, SUITES, exempt, mistakes, summary};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let answer = match words[..] {
-        ["table"] => Table.to_string(),
         ["summary"] => summary(),
         ["exempt", kind, suite] => exempt(suite_of(suite)?, kind_of(kind)?).join("\n"),
         ["held", kind, suite] => {
@@ -25,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             String::new()
         }
-        _ => return Err("usage: table | summary | exempt KIND SUITE | held KIND SUITE".into()),
+        _ => return Err("usage: summary | exempt KIND SUITE | held KIND SUITE".into()),
     };
     io::stdout().write_all(answer.as_bytes())?;
     Ok(())
