@@ -4,7 +4,7 @@
 //! release; scenes with later steps (a new image, a rollback) are replayed for each step.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -325,6 +325,29 @@ fn headlines_say_what_happened() {
         format!("{}\n  {}\n  {place}\n  not it    {not_it}", row[0], diagnosis.headline)
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// What docs/explanation/failures.md says before the blocks.
+const PREFACE: &str = "# What failures look like\n\nEach failure below was recorded from a real kubelet, registry and API server \
+    (`tests/testbed/recorded`). What follows a name is what a person reads\nwhen a run ends with it. `windlass explain` has a \
+    page for each code.\n";
+
+/// With `WINDLASS_WRITE_REFERENCE=1` in the environment the page is written first.
+#[test]
+fn the_page_of_failures_shows_each_as_people_read_it() {
+    let failed = rows().into_iter().filter(|row| row[3].starts_with("gave up"));
+    let blocks = failed.map(|row| {
+        let diagnosis = diagnosis(row[0], row[1].parse().unwrap());
+        assert!(diagnosis.render("").contains("\n  next  "), "{} says what to do", row[0]);
+        format!("\n## {}\n\n```text\n{}\n```\n", row[0], diagnosis.render("4e1a9b2 on dev").trim_end())
+    });
+    let expected = format!("{PREFACE}{}", blocks.collect::<String>());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/explanation/failures.md");
+    if std::env::var_os("WINDLASS_WRITE_REFERENCE").is_some() {
+        std::fs::write(&file, &expected).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(committed, expected, "write docs/explanation/failures.md anew with WINDLASS_WRITE_REFERENCE=1");
 }
 
 #[test]
