@@ -347,7 +347,10 @@ fn the_page_of_failures_shows_each_as_people_read_it() {
         std::fs::write(&file, &expected).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(committed, expected, "write docs/explanation/failures.md anew with WINDLASS_WRITE_REFERENCE=1");
+    assert_eq!(
+        committed, expected,
+        "write docs/explanation/failures.md anew with WINDLASS_WRITE_REFERENCE=1"
+    );
 }
 
 #[test]
