@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use windlass_core::provider::Provider;
+/// What a provider finds in the file that describes a cluster.
+pub use windlass_provider_hetzner::lints::Finding as ClusterFinding;
+/// The lints of such files.
+pub use windlass_provider_hetzner::lints::LINTS as CLUSTER_LINTS;
 use windlass_provider_kubeconfig::KubeconfigProvider;
 /// The providers' own sections of the configuration, which embeds them.
 pub use windlass_provider_kubeconfig::{ClusterAccess, KubeconfigConfig};
@@ -16,4 +20,12 @@ pub fn built_in(config: &Config) -> Vec<Arc<dyn Provider>> {
         Arc::new(KubeconfigProvider::new(config.kubeconfig())),
         Arc::new(SandboxProvider::new(SandboxConfig::default())),
     ]
+}
+
+/// What a provider finds in the file that describes a cluster: a pure function of its text. Nothing where a provider has no such file.
+pub fn cluster_findings(provider: &str, file: &str, text: &str) -> Vec<ClusterFinding> {
+    match provider {
+        "hetzner" => windlass_provider_hetzner::lints::check(file, text),
+        _ => Vec::new(),
+    }
 }

@@ -9,6 +9,7 @@ use super::files::{Files, SourceFile, is_kustomization};
 use super::manifest::{self, Step};
 use super::overlays::{Folder, Overlay};
 use super::yaml::{Entry, Node};
+use crate::plugins::ClusterFinding;
 
 /// The repository, read and rendered.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) policy_path: &'a str,
     pub(super) policy: &'a Policy,
     pub(super) overlays: Vec<Overlay<'a>>,
+    /// What providers find in the files that describe clusters, with the path of each.
+    pub(super) clusters: Vec<(&'a str, ClusterFinding)>,
 }
 
 /// deploy-control.yaml, as far as it can be read.

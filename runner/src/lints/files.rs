@@ -77,13 +77,20 @@ impl Files {
         })
     }
 
+    /// The files that describe clusters, with the provider and the environment they are for.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = (&str, &str, &SourceFile)> {
+        self.inside().filter_map(|(path, file)| {
+            let folder = path.strip_prefix("k8s/")?.strip_suffix("/cluster/cluster-config.yaml")?;
+            let (provider, environment) = folder.split_once('/').filter(|(_, rest)| !rest.contains('/'))?;
+            Some((provider, environment, file))
+        })
+    }
+
     /// The files that describe Hetzner clusters, with the environment they are for.
     pub(super) fn hetzner_clusters(&self) -> impl Iterator<Item = (&str, &SourceFile, &Node)> {
-        self.inside().filter_map(|(path, file)| {
-            let environment =
-                path.strip_prefix("k8s/hetzner/")?.strip_suffix("/cluster/cluster-config.yaml")?;
-            Some((environment, file, file.documents().first()?))
-        })
+        self.clusters()
+            .filter(|(provider, ..)| *provider == "hetzner")
+            .filter_map(|(_, environment, file)| Some((environment, file, file.documents().first()?)))
     }
 }
 

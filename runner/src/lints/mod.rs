@@ -26,6 +26,7 @@ pub use self::ignored::not_ignored;
 pub use self::listing::files_below;
 use self::reporter::Reporter;
 pub use self::rules::LINTS;
+use crate::plugins::{self, ClusterFinding};
 
 /// The policy's name in the folder of the infrastructure.
 const POLICY: &str = "deploy-control.yaml";
@@ -73,6 +74,7 @@ pub fn check(repository: &Repository<'_>) -> Report {
         policy_path: &policy_path,
         policy: &policy,
         overlays: overlays.unwrap_or_default(),
+        clusters: clusters(&files),
     };
     let mut findings = Vec::new();
     for lint in LINTS {
@@ -82,6 +84,18 @@ pub fn check(repository: &Repository<'_>) -> Report {
     findings.sort();
     findings.dedup();
     Report { findings, overlays: checked(&context), files: files.all().len() }
+}
+
+/// What providers find in the files that describe clusters. One that is no YAML has been found already.
+fn clusters(files: &Files) -> Vec<(&str, ClusterFinding)> {
+    let readable = files.clusters().filter(|(.., file)| matches!(file.yaml, Some(Ok(_))));
+    let judged = readable
+        .filter_map(|(provider, _, file)| Some((provider, file.path.as_str(), file.text.as_deref()?)));
+    judged
+        .flat_map(|(provider, path, text)| {
+            plugins::cluster_findings(provider, path, text).into_iter().map(move |finding| (path, finding))
+        })
+        .collect()
 }
 
 /// The page of a lint.

@@ -15,6 +15,11 @@ impl<'a> Reporter<'a> {
         Self { lint, findings }
     }
 
+    /// The name of the lint.
+    pub(super) fn lint(&self) -> &'static str {
+        self.lint.name
+    }
+
     /// Something in a line of a file.
     pub(super) fn line(
         &mut self,

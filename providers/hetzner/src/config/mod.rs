@@ -13,6 +13,8 @@ mod datastore;
 mod networking;
 mod places;
 mod pools;
+#[cfg(test)]
+mod reference;
 mod rules;
 mod scan;
 mod secret;

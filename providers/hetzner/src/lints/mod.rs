@@ -9,7 +9,7 @@ mod tests;
 mod traffic;
 mod unsupported;
 
-use windlass_core::policy::problem::Place;
+use windlass_core::policy::problem::{Place, Problem};
 
 use crate::config::ClusterFile;
 
@@ -28,16 +28,48 @@ pub struct Finding {
     pub hint: String,
 }
 
+/// The names of all lints.
+pub const LINTS: &[&str] = &[
+    "architecture",
+    "cluster-config",
+    "cluster-networks",
+    "cluster-token",
+    "cluster-unsupported",
+    "egress-rules",
+    "even-masters",
+    "firewall-slots",
+    "network-zone",
+    "open-access",
+    "registry-mirror",
+    "wireguard-tcp",
+];
+
 /// The lints whose findings stop a plan: the API or k3s would refuse it, or something that was asked for would not be there.
 const STOPPING: [&str; 7] = [
     "architecture",
+    "cluster-config",
     "cluster-networks",
     "cluster-unsupported",
     "even-masters",
     "firewall-slots",
-    "first-boot-size",
     "network-zone",
 ];
+
+/// Everything that is wrong with the text of a file, in its order. `file` is how problems name it.
+///
+/// A text that cannot be read as a cluster's is a finding for each reason, and none of other lints.
+pub fn check(file: &str, text: &str) -> Vec<Finding> {
+    let problem = |problem: Problem| Finding {
+        lint: "cluster-config",
+        place: problem.place,
+        message: problem.message,
+        hint: problem.hint.unwrap_or_else(|| "the keys are those of hetzner-k3s 2.6".to_owned()),
+    };
+    match ClusterFile::parse(file, text) {
+        Ok(file) => findings(&file),
+        Err(problems) => problems.0.into_iter().map(problem).collect(),
+    }
+}
 
 /// Everything that the lints find, in the order of the file.
 pub fn findings(file: &ClusterFile) -> Vec<Finding> {

@@ -141,7 +141,7 @@ fn first_boot(lints: &mut Lints<'_>) {
             let path = stated.iter().map(|key| format!("{path}.{key}")).find(|path| file.places.states(path));
             let path = path.unwrap_or_else(|| "additional_pre_k3s_commands".to_owned());
             lints.add(
-                "first-boot-size",
+                "cluster-config",
                 &path,
                 message,
                 "keep the script elsewhere, and write the command that fetches and runs it",

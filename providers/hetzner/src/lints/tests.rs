@@ -6,6 +6,7 @@ use crate::tests::file;
 
 /// What a lint finds, as `line: message`. The further lines begin in line 6.
 fn check(lint: &str, lines: &str, expected: &[&str]) {
+    assert!(LINTS.contains(&lint), "{lint}");
     let found: Vec<_> = findings(&file(lines))
         .into_iter()
         .filter(|finding| finding.lint == lint)
@@ -165,11 +166,11 @@ fn commands_that_no_server_can_be_told() {
     let noise = noise.concat();
     let lines = format!("additional_pre_k3s_commands: [\"echo {noise}\"]\n");
     let found: Vec<_> =
-        findings(&file(&lines)).into_iter().filter(|finding| finding.lint == "first-boot-size").collect();
+        findings(&file(&lines)).into_iter().filter(|finding| finding.lint == "cluster-config").collect();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].place.line, 6);
     check(
-        "first-boot-size",
+        "cluster-config",
         &format!("additional_pre_k3s_commands: [\"{}\"]\n", "echo hello; ".repeat(5_000)),
         &[],
     );

@@ -83,11 +83,15 @@ fn wireguard(lints: &mut Lints<'_>) {
 fn networks(lints: &mut Lints<'_>) {
     for fault in network::faults(&lints.file.config) {
         let (path, message, hint) = match fault {
-            NetworkFault::Overlap { one, other, shared } => (
-                other,
-                format!("`{one}` and `{other}` share {shared}"),
-                "give each network addresses of its own",
-            ),
+            NetworkFault::Overlap { one, other, shared } => {
+                // Of a network that is left out there is nothing to point at.
+                let path = if lints.file.places.states(other) { other } else { one };
+                (
+                    path,
+                    format!("`{one}` and `{other}` share {shared}"),
+                    "give each network addresses of its own",
+                )
+            }
             NetworkFault::Dns { address, services } => (
                 "networking.cluster_dns",
                 format!(

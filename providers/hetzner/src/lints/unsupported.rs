@@ -82,18 +82,6 @@ pub const UNSUPPORTED: &[Unsupported] = &[
         asks: |config| !config.addons.cloud_controller_manager.enabled,
     },
     Unsupported {
-        path: "addons.cloud_controller_manager.manifest_url",
-        what: "fetch manifests: it brings a tried version",
-        hint: "take the key out",
-        asks: |config| config.addons.cloud_controller_manager.manifest_url.is_some(),
-    },
-    Unsupported {
-        path: "addons.csi_driver.manifest_url",
-        what: "fetch manifests: it brings a tried version",
-        hint: "take the key out",
-        asks: |config| config.addons.csi_driver.manifest_url.is_some(),
-    },
-    Unsupported {
         path: "addons.system_upgrade_controller.deployment_manifest_url",
         what: "install the system upgrade controller: it upgrades nodes itself",
         hint: "take the key out",

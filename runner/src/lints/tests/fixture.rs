@@ -182,8 +182,14 @@ spec:
 
 const CLUSTER: &str = "\
 cluster_name: hetzner-dev-cluster
+kubeconfig_path: kubeconfig
+k3s_version: v1.34.4+k3s1
+schedule_workloads_on_masters: true
+masters_pool: {instance_type: cx23, locations: [nbg1]}
 networking:
   allowed_networks:
+    ssh: [203.0.113.0/24]
+    api: [203.0.113.0/24]
     custom_firewall_rules:
       - {direction: out, protocol: tcp, port: \"443\", destination_ips: [\"0.0.0.0/0\", \"::/0\"]}
       - {direction: out, protocol: tcp, port: \"53\", destination_ips: [\"0.0.0.0/0\", \"::/0\"]}

@@ -20,12 +20,45 @@ const MAIL: &str = "rollback_on_failure: true\n      mail: {enabled: true, auto_
 type Change = fn(&Fixture) -> Fixture;
 
 /// A lint, what to do to the tree, the file in which it is found, and a text of that line; none where the file as a whole is meant.
-const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
+const CHANGES: [(&str, Change, &str, Option<&str>); 31] = [
+    (
+        "architecture",
+        |tree| {
+            let kind = "instance_type: cpx32";
+            tree.edited(cluster("prod"), kind, "instance_type: cpx32\n    fallback_instance_types: [cax31]")
+        },
+        cluster("prod"),
+        Some("fallback_instance_types"),
+    ),
+    (
+        "cluster-config",
+        |tree| tree.edited(cluster("dev"), "protect_against_deletion", "protect_from_deletion"),
+        cluster("dev"),
+        Some("protect_from_deletion"),
+    ),
     (
         "cluster-name",
         |tree| tree.edited(cluster("dev"), "hetzner-dev-cluster", "dev-cluster"),
         cluster("dev"),
         Some("cluster_name: dev-cluster"),
+    ),
+    (
+        "cluster-networks",
+        |tree| tree.edited(cluster("test"), "subnet: 10.0.0.0/16", "subnet: 10.43.0.0/16"),
+        cluster("test"),
+        Some("subnet:"),
+    ),
+    (
+        "cluster-token",
+        |tree| tree.edited(cluster("dev"), "cluster_name:", "hetzner_token: example\ncluster_name:"),
+        cluster("dev"),
+        Some("hetzner_token"),
+    ),
+    (
+        "cluster-unsupported",
+        |tree| tree.edited(cluster("dev"), "networking:\n", "networking:\n  cni: {mode: cilium}\n"),
+        cluster("dev"),
+        Some("cilium"),
     ),
     (
         "committed-secret",
@@ -52,6 +85,16 @@ const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
         Some("custom_firewall_rules:"),
     ),
     (
+        "even-masters",
+        |tree| {
+            let fewer =
+                tree.edited(cluster("prod"), "cpx22\n  instance_count: 3", "cpx22\n  instance_count: 2");
+            fewer.edited(cluster("prod"), "[fsn1, nbg1, hel1]", "[fsn1, nbg1]")
+        },
+        cluster("prod"),
+        Some("instance_count: 2"),
+    ),
+    (
         "file-name",
         |tree| {
             let path = "infra/k8s/base/services/postgres.yaml";
@@ -60,6 +103,17 @@ const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
         },
         "infra/k8s/base/services/postgres.yaml",
         Some("apiVersion"),
+    ),
+    (
+        "firewall-slots",
+        |tree| {
+            let rule = |port| format!("      - {{port: {port}, source_ips: [203.0.113.0/24]}}\n");
+            let rules: String = (500..550).map(|half| rule(2 * half)).collect();
+            let list = "custom_firewall_rules:\n";
+            tree.edited(cluster("prod"), list, &format!("{list}{rules}"))
+        },
+        cluster("prod"),
+        Some("custom_firewall_rules:"),
     ),
     (
         "image-set-once",
@@ -92,6 +146,12 @@ const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
         Some("- name: data"),
     ),
     (
+        "network-zone",
+        |tree| tree.edited(cluster("test"), "    location: nbg1", "    location: ash"),
+        cluster("test"),
+        Some("location: ash"),
+    ),
+    (
         "never-opens",
         |tree| {
             let frozen = tree.edited(POLICY, "enabled: false\n      timezone", NO_FREEZE);
@@ -101,6 +161,12 @@ const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
         Some("      enabled: true"),
     ),
     ("not-yaml", |tree| tree.edited(DEV, "labels:\n", "labels: [\n"), DEV, None),
+    (
+        "open-access",
+        |tree| tree.edited(cluster("prod"), "api: [\"203.0.113.0/24\"]", "api: [\"0.0.0.0/0\"]"),
+        cluster("prod"),
+        Some("api:"),
+    ),
     (
         "overlay-missing",
         |tree| tree.without("infra/k8s/podman/local/kustomization.yaml"),
@@ -147,6 +213,16 @@ const CHANGES: [(&str, Change, &str, Option<&str>); 21] = [
         |tree| tree.edited(SERVICE, "  labels:\n    app: postgres", "  labels:\n    team: data"),
         SERVICE,
         Some("labels:"),
+    ),
+    (
+        "wireguard-tcp",
+        |tree| {
+            let list = "custom_firewall_rules:\n";
+            let rule = "      - {port: 51820, source_ips: [203.0.113.0/24]}\n";
+            tree.edited(cluster("prod"), list, &format!("{list}{rule}"))
+        },
+        cluster("prod"),
+        Some("port: 51820"),
     ),
 ];
 
