@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use windlass_core::name::ClusterName;
+
 use super::Lints;
 use crate::config::{ClusterConfig, DatastoreMode, Nodes};
 use crate::{pools, user_data};
@@ -23,7 +25,39 @@ pub(super) fn check(lints: &mut Lints<'_>) {
     masters(lints);
     zones(lints);
     architectures(lints);
+    names(lints);
+    groups(lints);
     first_boot(lints);
+}
+
+/// The API wants host names, and a node is known to Kubernetes by the same name, which has no capitals. hetzner-k3s takes `_` and capitals, and fails
+/// when it makes the server.
+fn names(lints: &mut Lints<'_>) {
+    let file = lints.file;
+    let servers = pools::servers(&file.config);
+    for (path, nodes, _) in pools::pools(&file.config) {
+        let mut of_pool = servers.iter().filter(|server| std::ptr::eq(server.nodes, nodes));
+        let Some(server) = of_pool.find(|server| server.name.parse::<ClusterName>().is_err()) else {
+            continue;
+        };
+        let message = format!("no server can be named `{}`", server.name);
+        let hint = "take lower-case letters, digits and `-` for the names of cluster and pool; names of servers have at most 63";
+        lints.add("cluster-config", &format!("{path}.name"), message, hint);
+    }
+}
+
+fn groups(lints: &mut Lints<'_>) {
+    let count = pools::groups(&lints.file.config).len();
+    if count > pools::MOST_GROUPS {
+        let most = pools::MOST_GROUPS;
+        let message = format!("the servers need {count} placement groups, a project has at most {most}");
+        lints.add(
+            "cluster-config",
+            "worker_node_pools",
+            message,
+            "join pools: ten servers of a pool share a group",
+        );
+    }
 }
 
 fn masters(lints: &mut Lints<'_>) {

@@ -177,6 +177,27 @@ fn commands_that_no_server_can_be_told() {
 }
 
 #[test]
+fn names_that_no_server_can_have() {
+    let pool = |name: &str| format!("worker_node_pools:\n- name: {name}\n  instance_type: cx23\n");
+    check("cluster-config", &pool("Big_one"), &["7: no server can be named `shop-pool-Big_one-worker1`"]);
+    check("cluster-config", &pool("big-one"), &[]);
+}
+
+#[test]
+fn more_placement_groups_than_a_project_has() {
+    let pools = |count| {
+        let pool = |at| format!("- {{name: p{at}, instance_type: cx23}}\n");
+        format!("worker_node_pools:\n{}", (0..count).map(pool).collect::<Vec<_>>().concat())
+    };
+    check("cluster-config", &pools(49), &[]);
+    check(
+        "cluster-config",
+        &pools(50),
+        &["6: the servers need 51 placement groups, a project has at most 50"],
+    );
+}
+
+#[test]
 fn what_is_not_done_is_said() {
     check(
         "cluster-unsupported",
