@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use windlass_core::document::section::{Reader, Section};
 use windlass_core::document::{Node, Value};
-use windlass_core::policy::problem::Problems;
+use windlass_core::policy::problem::{Problem, Problems};
 
 use super::block::{Block as _, Presence, Table};
 use super::{ClusterConfig, ClusterFile, Places, Secret, rules};
@@ -44,7 +44,23 @@ fn read(
         rules(&mut scan, &config, &places);
         Some(ClusterFile { config, places })
     });
-    scan.reader.close(read)
+    scan.reader
+        .close(read)
+        .map_err(|problems| Problems(problems.0.into_iter().map(without_credentials).collect()))
+}
+
+/// Beginnings of words beside which a credential may stand, misspelled ones among them.
+const NEAR_CREDENTIALS: [&str; 8] = ["tok", "secr", "pass", "key", "endpoint", "auth", "cred", "robot"];
+
+/// A problem shows the line that it speaks of, and goes to terminals and logs: what stands behind the place is cut off, and nothing is shown of a line
+/// that may hold a credential before it.
+fn without_credentials(mut problem: Problem) -> Problem {
+    let shown: String = problem.excerpt.chars().take(problem.place.column - 1 + problem.length).collect();
+    let before: String =
+        shown.chars().take(problem.place.column - 1).collect::<String>().to_ascii_lowercase();
+    let may_hold_one = NEAR_CREDENTIALS.iter().any(|word| before.contains(word));
+    problem.excerpt = if may_hold_one { String::new() } else { shown };
+    problem
 }
 
 impl Scan<'_> {

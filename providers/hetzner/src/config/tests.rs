@@ -173,6 +173,29 @@ fn secrets_do_not_show_themselves() {
     assert_eq!(wrong, ["7:1: `hetzner_token` must be text, found a list"]);
 }
 
+#[test]
+fn no_problem_shows_a_credential() {
+    for line in [
+        "hetzner_tokn: canary",
+        "hetzner_token: [canary]",
+        "hetzner_token: canary\nhetzner_token: canary",
+        "datastore: {etcd: {s3_secret_key: canary, s3_bukket: x}}",
+        "hetzner_token: canary: canary",
+        "hetzner_token: \"canary",
+        "{hetzner_token: canary, x",
+    ] {
+        let problems = ClusterFile::parse("c.yaml", &format!("{LEAST}{line}\n")).unwrap_err();
+        let shown = format!("{}\n{problems}\n{problems:?}", problems.render());
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+#[test]
+fn other_problems_show_their_line() {
+    let problems = ClusterFile::parse("c.yaml", &format!("{LEAST}imagee: debian-13\n")).unwrap_err();
+    assert!(problems.render().contains("7 | imagee\n"), "{}", problems.render());
+}
+
 /// Every key of the schema with its path, in the way a file is written that has only it beside what it must have.
 fn every_key(table: &'static Table, prefix: &str, visit: &mut dyn FnMut(&str, &'static Key)) {
     for key in table.keys() {
