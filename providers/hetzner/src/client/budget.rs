@@ -12,6 +12,8 @@ const FLOOR: f64 = 60.0;
 const LARGEST_FLOOR: f64 = 0.1;
 /// What a limit is given back in.
 const REFILL: f64 = 3600.0;
+/// The shortest wait.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// What the answers have told of the count, carried forward to the present.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +46,8 @@ impl Budget {
         *known = known.at(now);
         let missing = known.floor() + 1.0 - known.remaining;
         if missing > 0.0 {
-            return Err(Duration::from_secs_f64(missing * REFILL / known.limit));
+            // Not shorter: what a part of a call takes to come back rounds to no time at all, and would be waited for without end.
+            return Err(Duration::from_secs_f64(missing * REFILL / known.limit).max(SHORTEST));
         }
         known.remaining -= 1.0;
         Ok(())

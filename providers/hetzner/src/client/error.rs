@@ -217,6 +217,10 @@ codes! {
     ResourceInUse = "resource_in_use",
     /// The firewall is on it already.
     FirewallAlreadyApplied = "firewall_already_applied",
+    /// The firewall is not on it any more.
+    FirewallAlreadyRemoved = "firewall_already_removed",
+    /// What the firewall should be taken off is not what it is on.
+    FirewallResourceNotFound = "firewall_resource_not_found",
     /// The target is there already.
     TargetAlreadyDefined = "target_already_defined",
     /// The server is in the network already.

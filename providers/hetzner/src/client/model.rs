@@ -165,6 +165,22 @@ pub struct ImageName {
     pub name: Option<String>,
 }
 
+impl ImageName {
+    /// Whether this is what an image is called by its name or, as a snapshot, by its number.
+    pub fn is(&self, called: &str) -> bool {
+        self.name.as_deref() == Some(called) || self.id.to_string() == called
+    }
+}
+
+impl std::fmt::Display for ImageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.id),
+        }
+    }
+}
+
 /// Something that is named by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct IdOnly {

@@ -136,7 +136,8 @@ pub struct HealthCheck {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Attach {
     pub network: u64,
-    pub ip: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
 }
 
 /// `POST /servers`

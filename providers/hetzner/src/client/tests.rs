@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::actions::Poller;
 use super::clock::MachineClock;
 use super::model::{Server, SshKey};
 use super::request::CreateSshKey;
@@ -186,46 +187,71 @@ async fn an_error_names_its_correlation_and_not_the_token() {
     assert!(!format!("{error:?} {client:?}").contains(TOKEN));
 }
 
+/// Waits while somebody asks.
+async fn waited(client: &Client, actions: &[Action]) -> Result<(), ClientError> {
+    let poller = Poller::new(client.clone());
+    tokio::select! {
+        result = poller.wait(actions, Duration::from_secs(6)) => result,
+        error = poller.run() => Err(error),
+    }
+}
+
+fn running(ids: impl IntoIterator<Item = u64>) -> Vec<Action> {
+    ids.into_iter()
+        .map(|id| serde_json::from_value(json!({"id": id, "status": "running"})).unwrap())
+        .collect()
+}
+
+fn told(ids: impl IntoIterator<Item = u64>, status: &str) -> Said {
+    let actions: Vec<Value> = ids.into_iter().map(|id| json!({"id": id, "status": status})).collect();
+    Said::Json(200, json!({"actions": actions}))
+}
+
 #[tokio::test]
 async fn actions_are_waited_for_in_batches() {
-    let open: Vec<Action> =
-        (1..=30).map(|id| serde_json::from_value(json!({"id": id, "status": "running"})).unwrap()).collect();
-    let page = |ids: std::ops::RangeInclusive<u64>, status: &str| {
-        Said::Json(
-            200,
-            json!({"actions": ids.map(|id| json!({"id": id, "status": status})).collect::<Vec<_>>()}),
-        )
-    };
-    let (client, script) =
-        client(vec![page(1..=25, "success"), page(26..=30, "running"), page(26..=30, "success")]).await;
-    let ended = client.wait(&open, Duration::from_mins(1)).await.unwrap();
-    assert!(ended.len() == 30 && ended.values().all(Result::is_ok));
+    let answers = vec![told(1..=25, "success"), told(26..=30, "running"), told(26..=30, "success")];
+    let (client, script) = client(answers).await;
+    waited(&client, &running(1..=30)).await.unwrap();
     assert_eq!(asked(&script).len(), 3);
     assert!(asked(&script)[2].starts_with("GET /v1/actions?id=26&id=27&"));
 }
 
 #[tokio::test]
-async fn an_action_that_is_not_known_or_failed_is_an_error() {
-    let open: Vec<Action> =
-        [1, 2].map(|id| serde_json::from_value(json!({"id": id, "status": "running"})).unwrap()).into();
+async fn one_call_asks_for_all_who_wait() {
+    let (client, script) = client(vec![told(1..=2, "success")]).await;
+    let poller = Poller::new(client.clone());
+    let (one, other) = (running([1]), running([2]));
+    let patience = Duration::from_mins(1);
+    tokio::select! {
+        (one, other) = async { tokio::join!(poller.wait(&one, patience), poller.wait(&other, patience)) } => {
+            assert!(one.is_ok() && other.is_ok());
+        }
+        error = poller.run() => panic!("{error}"),
+    }
+    assert_eq!(asked(&script).len(), 1);
+}
+
+#[tokio::test]
+async fn an_action_that_is_not_known_is_an_error() {
+    let (client, _) = client(vec![told([2], "success")]).await;
+    let error = waited(&client, &running([1, 2])).await.unwrap_err();
+    assert!(matches!(error, ClientError::ActionLost { id: 1 }));
+}
+
+#[tokio::test]
+async fn an_action_that_failed_is_an_error() {
     let failed = json!({"id": 2, "command": "create_server", "status": "error", "error": {"code": "resource_unavailable", "message": "none left"}});
     let (client, _) = client(vec![Said::Json(200, json!({"actions": [failed]}))]).await;
-    let ended = client.wait(&open, Duration::from_mins(1)).await.unwrap();
-    assert!(matches!(ended[&1], Err(ClientError::ActionLost { id: 1 })));
-    assert_eq!(
-        ended[&2].as_ref().unwrap_err().to_string(),
-        "`create_server` failed: none left (resource_unavailable)"
-    );
+    let error = waited(&client, &running([2])).await.unwrap_err();
+    assert_eq!(error.to_string(), "`create_server` failed: none left (resource_unavailable)");
 }
 
 #[tokio::test]
 async fn an_action_that_does_not_end_is_given_up() {
-    let open: Vec<Action> = vec![serde_json::from_value(json!({"id": 1, "status": "running"})).unwrap()];
-    let answers = vec![Said::Json(200, json!({"actions": [{"id": 1, "status": "running"}]})); 12];
-    let (client, script) = client(answers).await;
-    let ended = client.wait(&open, Duration::from_secs(6)).await.unwrap();
-    assert!(matches!(ended[&1], Err(ClientError::ActionLost { id: 1 })));
-    assert_eq!(asked(&script).len(), 12, "ten in the first five seconds, then one each second");
+    let (client, script) = client(vec![told([1], "running"); 8]).await;
+    let error = waited(&client, &running([1])).await.unwrap_err();
+    assert!(matches!(error, ClientError::ActionLost { id: 1 }));
+    assert_eq!(asked(&script).len(), 8, "two in the first second, then one each second");
 }
 
 #[tokio::test]
