@@ -6,24 +6,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use windlass_amqp::{Address, AddressError, AmqpError, AmqpQueue, QueueName, QueueNameError, Settings};
 use windlass_core::queue::{Delivery, Queue as _};
 
+use crate::credential::Credential;
 use crate::engine::Engine;
 use crate::intake;
 use crate::metrics;
+use crate::pause::Pause;
 use crate::stop::{Cause, chain};
 use crate::variables::Variables;
 
 /// The variable that holds the password, where no file does.
 pub const PASSWORD_VARIABLE: &str = "WINDLASS_QUEUE_PASSWORD";
 
-/// The name of the password among systemd's credentials.
-const CREDENTIAL: &str = "queue-password";
+/// The broker's password.
+const PASSWORD: Credential =
+    Credential { variable: PASSWORD_VARIABLE, name: "queue-password", key: "queue.password_file" };
 
 /// Deliveries taken over in one transaction: as many as the broker sends ahead.
 const BATCH: usize = 64;
@@ -36,9 +38,6 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// How old the broker's numbers may be.
 const MEASURE: Duration = Duration::from_secs(10);
-
-/// The waits between tries of a store that fails, from the first to the longest.
-const STORE_WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
 /// The broker to receive from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,24 +73,6 @@ impl QueueConfig {
         self.name.parse().map_err(QueueConfigError::Name)
     }
 
-    /// The password: of the variable, of the configured file, or of systemd's credential `queue-password`.
-    fn password(&self, variables: &Variables) -> Result<Option<SecretString>, Cause> {
-        if let Some(password) = variables.text(PASSWORD_VARIABLE) {
-            return Ok(Some(password.into()));
-        }
-        let credential =
-            || variables.text("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL));
-        let Some(file) = self.password_file.clone().or_else(|| credential().filter(|file| file.is_file()))
-        else {
-            return Ok(None);
-        };
-        let password = std::fs::read_to_string(&file).map_err(|error| {
-            Cause::new("file_unreadable", format!("`{}` cannot be read: {error}", file.display()))
-                .with_hint("it holds the broker's password: `queue.password_file` in windlass.toml")
-        })?;
-        Ok(Some(password.trim_end_matches(['\r', '\n']).into()))
-    }
-
     /// A queue at an address, with the configured name and password.
     pub fn open(&self, url: &str, client: &str, variables: &Variables) -> Result<AmqpQueue, Cause> {
         let wrong =
@@ -99,7 +80,7 @@ impl QueueConfig {
         let address = address(url).map_err(|error| wrong("the broker's address", &error))?;
         let name = self.queue_name().map_err(|error| wrong("`queue.name`", &error))?;
         // RabbitMQ's own first user needs none; everybody else's is asked for.
-        let address = match self.password(variables)? {
+        let address = match PASSWORD.read(self.password_file.as_deref(), variables)? {
             Some(password) => address.with_password(password),
             None => address,
         };
@@ -130,6 +111,7 @@ pub fn amqp_cause(error: &AmqpError) -> Cause {
 #[derive(Debug)]
 pub struct Intake {
     queue: Arc<AmqpQueue>,
+    reached: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
 
@@ -137,9 +119,10 @@ impl Intake {
     /// Begins, if a broker is configured. One that is away is waited for; one that will never let windlass in ends the start.
     pub async fn start(engine: &Arc<Engine>, stop: watch::Receiver<bool>) -> Result<Option<Self>, Cause> {
         let Some(queue) = Self::connect(engine).await? else { return Ok(None) };
-        tokio::spawn(measure(Arc::clone(&queue), stop.clone()));
+        let (reaching, reached) = watch::channel(false);
+        tokio::spawn(measure(Arc::clone(&queue), reaching, stop.clone()));
         let task = tokio::spawn(receive(Arc::clone(engine), Arc::clone(&queue), stop));
-        Ok(Some(Self { queue, task }))
+        Ok(Some(Self { queue, reached, task }))
     }
 
     /// Takes over what waits now, if a broker is configured.
@@ -165,6 +148,11 @@ impl Intake {
             // Said in the log; the receiver goes on trying.
             _ => Ok(Some(Arc::new(queue))),
         }
+    }
+
+    /// Whether the broker was there when it was last looked for, at most ten seconds ago.
+    pub fn reached(&self) -> watch::Receiver<bool> {
+        self.reached.clone()
     }
 
     /// Waits until it has stopped and says good-bye to the broker.
@@ -194,9 +182,11 @@ async fn receive(engine: Arc<Engine>, queue: Arc<AmqpQueue>, mut stop: watch::Re
 }
 
 /// Looks at what waits, for the metrics. A broker that does not answer has no depth that could be shown.
-async fn measure(queue: Arc<AmqpQueue>, mut stop: watch::Receiver<bool>) {
+async fn measure(queue: Arc<AmqpQueue>, reaching: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
     loop {
-        if let Ok(depth) = queue.depth().await {
+        let is_there = queue.connect().await.is_ok();
+        reaching.send_replace(is_there);
+        if is_there && let Ok(depth) = queue.depth().await {
             metrics::measure_queue("rabbitmq", depth);
         }
         tokio::select! {
@@ -208,14 +198,11 @@ async fn measure(queue: Arc<AmqpQueue>, mut stop: watch::Receiver<bool>) {
 
 /// Takes deliveries over as soon as the store can. Meanwhile they stay in hand and no more are asked for: giving them back would count against them.
 async fn take_over(engine: &Engine, queue: &AmqpQueue, deliveries: Vec<Delivery>) {
-    let [mut wait, longest] = STORE_WAITS;
+    let mut pause = Pause::default();
     while let Err(error) = intake::take_over_from(engine, queue, deliveries.clone()).await {
-        if wait == STORE_WAITS[0] {
-            tracing::error!(error = %chain(&error), "the store fails: nothing is taken from the broker until it works again");
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(longest);
+        pause.after(engine, &error).await;
     }
+    pause.is_over(engine);
 }
 
 #[cfg(test)]
@@ -236,28 +223,5 @@ mod tests {
         assert!(config("amqp://localhost").check().is_ok());
         let named = QueueConfig { name: "no name".to_owned(), ..config("amqp://localhost") };
         assert_eq!(named.check().unwrap_err().0, "queue.name");
-    }
-
-    #[test]
-    fn the_password_is_taken_from_the_variable_the_file_or_the_credentials() {
-        use secrecy::ExposeSecret as _;
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(CREDENTIAL), "of systemd\n").unwrap();
-        std::fs::write(folder.path().join("file"), "of the file\r\n").unwrap();
-        let directory = folder.path().to_str().unwrap();
-        let (variable, credentials) =
-            ((PASSWORD_VARIABLE, "of the variable"), ("CREDENTIALS_DIRECTORY", directory));
-        let found = |config: &QueueConfig, variables: &[(&str, &str)]| {
-            let password = config.password(&Variables::fixed(variables.iter().copied())).unwrap();
-            password.map(|password| password.expose_secret().to_owned())
-        };
-        let plain = config("amqp://ada@host");
-        let with_file = QueueConfig { password_file: Some(folder.path().join("file")), ..plain.clone() };
-        assert_eq!(found(&with_file, &[variable, credentials]).as_deref(), Some("of the variable"));
-        assert_eq!(found(&with_file, &[credentials]).as_deref(), Some("of the file"));
-        assert_eq!(found(&plain, &[credentials]).as_deref(), Some("of systemd"));
-        assert_eq!(found(&plain, &[]), None);
-        let missing = QueueConfig { password_file: Some(folder.path().join("none")), ..plain };
-        assert!(missing.password(&Variables::fixed([])).unwrap_err().text.contains("none"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -57,6 +58,7 @@ pub struct Engine {
     controls: Mutex<HashMap<Commit, Arc<DeployControl>>>,
     live: broadcast::Sender<Live>,
     halted: watch::Sender<bool>,
+    store_works: AtomicBool,
 }
 
 /// What a run is doing right now: for whoever watches in the same process; never stored.
@@ -90,7 +92,8 @@ impl Engine {
         let providers = providers.into_iter().map(|provider| (provider.name().clone(), provider)).collect();
         let (live, _) = broadcast::channel(256);
         let (halted, controls) = (watch::Sender::new(false), Mutex::default());
-        Ok(Self { store, queue, config, source, providers, clock, controls, live, halted })
+        let store_works = AtomicBool::new(true);
+        Ok(Self { store, queue, config, source, providers, clock, controls, live, halted, store_works })
     }
 
     /// The time.
@@ -111,6 +114,16 @@ impl Engine {
     /// Tells whoever watches. Nobody may.
     pub fn announce(&self, run: RunId, waiting_on: Option<String>) {
         let _ = self.live.send(Live { run, waiting_on });
+    }
+
+    /// Tells whether the store takes what is written.
+    pub(crate) fn tell_store(&self, works: bool) {
+        self.store_works.store(works, Ordering::Relaxed);
+    }
+
+    /// Whether the store took what was written last, as far as this process was told.
+    pub fn is_store_working(&self) -> bool {
+        self.store_works.load(Ordering::Relaxed)
     }
 
     /// Lets the runs of this process stop at the end of the stage they are in.

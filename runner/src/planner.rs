@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tracing::{Instrument as _, Span};
 use windlass_core::event::{
     ApprovalGiven, ClusterReady, ClusterRequested, DeployRequested, DriftDetected, Event, EventData, Push,
@@ -23,7 +24,12 @@ use crate::telemetry::trace;
 enum Plan {
     Runs(Vec<NewRun>),
     Nothing(String),
+    /// What it needs may still come: it stays pending.
+    Later,
 }
+
+/// How long a push waits for its commits. Who tells of a push may be quicker than who brings it into the repository here.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Plans one event of the inbox. Whatever is wrong with it becomes its reason; only the store's own failures stop the planning.
 pub async fn plan(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreError> {
@@ -33,6 +39,7 @@ pub async fn plan(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreE
 
 async fn plan_traced(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), StoreError> {
     let planned = match Event::parse(&event.body) {
+        Ok(parsed) if may_come(engine, event, &parsed) => Plan::Later,
         Ok(parsed) => plan_event(engine, &parsed).await?,
         Err(error) => Plan::Nothing(chain(&error)),
     };
@@ -50,8 +57,18 @@ async fn plan_traced(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), Sto
             engine.store.ignore_event(event.inbox, "it changes nothing that is deployed").await?;
         }
         Plan::Nothing(reason) => engine.store.ignore_event(event.inbox, &reason).await?,
+        Plan::Later => tracing::debug!(event = %event.inbox, "the commit that was pushed is not here yet"),
     }
     Ok(())
+}
+
+/// Whether a push that somebody told us of from elsewhere is of a commit that may be on its way here. Who sends an event on this machine sees
+/// the repository, and wants to hear at once that it is not there.
+fn may_come(engine: &Engine, event: &InboxEvent, parsed: &Event) -> bool {
+    let EventData::Push(push) = &parsed.data else { return false };
+    let is_from_elsewhere = event.principal.is_some();
+    let is_fresh = engine.now().duration_since(event.received_at) < PATIENCE;
+    is_from_elsewhere && is_fresh && engine.source.lacks(&Commit::from(&push.after))
 }
 
 async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> {

@@ -16,7 +16,7 @@ use windlass_core::policy::gate::{Decision, GateAnswer, GateCode};
 use windlass_core::run::{Outcome, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
-pub use self::environment::{BarView, EnvironmentView, PauseView, ReleaseView};
+pub use self::environment::{BarView, EnvironmentView, LiveView, OpenRunView, PauseView, ReleaseView};
 pub use self::event::EventView;
 use crate::stages::apply::{ApplyRecord, Intent};
 use crate::stages::gate::GateRecord;

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::Instrument as _;
-use windlass_core::failure::RUN_RETRIES;
+use windlass_core::failure::{FailureClass, RUN_RETRIES};
 use windlass_core::name::RunId;
 use windlass_core::queue::Queue as _;
 use windlass_core::run::{Outcome, RunState};
@@ -17,6 +19,7 @@ use windlass_store::{Claim, Leadership, Seen, StoreError};
 
 use crate::engine::Engine;
 use crate::metrics;
+use crate::pause::Pause;
 use crate::pipeline;
 use crate::planner;
 use crate::run::Run;
@@ -44,8 +47,10 @@ const POISON: u32 = 3;
 /// When a worker stops by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Only when it is told to.
+    /// Only when it is told to; a store that fails is waited for.
     Stopped,
+    /// When it is told to by whoever follows its runs, or the store fails, which they see.
+    Followed,
     /// When no event waits and no run can go on now.
     Idle,
 }
@@ -55,40 +60,79 @@ pub async fn work(
     engine: Arc<Engine>,
     leadership: &Leadership,
     until: Until,
-    stop: tokio::sync::watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
-    let mut seen = Seen::default();
-    let mut carried = JoinSet::new();
-    let mut in_hand = BTreeSet::new();
-    let mut stop = stop;
-    let mut measured = None;
+    let (seen, carried, in_hand) = (Seen::default(), JoinSet::new(), BTreeSet::new());
+    let mut hands = Hands { engine, leadership, until, stop, seen, carried, in_hand, measured: None };
+    let mut pause = Pause::default();
     loop {
-        if measured.is_none_or(|measured: tokio::time::Instant| measured.elapsed() >= MEASURE) {
-            metrics::refresh(&engine).await?;
-            measured = Some(tokio::time::Instant::now());
+        match hands.turn().await {
+            Ok(true) => return Ok(()),
+            Ok(false) => pause.is_over(&hands.engine),
+            Err(error) if hands.may_wait_for(&error) => pause.after(&hands.engine, &error).await,
+            Err(error) => return Err(error),
         }
-        take_over(&engine).await?;
-        plan_pending(&engine).await?;
+    }
+}
+
+/// What a worker has in hand.
+struct Hands<'a> {
+    engine: Arc<Engine>,
+    leadership: &'a Leadership,
+    until: Until,
+    stop: watch::Receiver<bool>,
+    seen: Seen,
+    carried: JoinSet<RunId>,
+    in_hand: BTreeSet<RunId>,
+    measured: Option<Instant>,
+}
+
+impl Hands<'_> {
+    /// Takes over, plans, begins what can begin, and sleeps until something changes. Whether that was all there is to do.
+    async fn turn(&mut self) -> Result<bool, StoreError> {
+        let engine = &self.engine;
+        if self.measured.is_none_or(|measured| measured.elapsed() >= MEASURE) {
+            metrics::refresh(engine).await?;
+            self.measured = Some(Instant::now());
+        }
+        take_over(engine).await?;
+        plan_pending(engine).await?;
         engine.store.wake_due(engine.now()).await?;
-        if !*stop.borrow() {
-            while in_hand.len() < WIDTH
-                && let Some(claim) = engine.store.claim(leadership, engine.now(), CLAIM_TTL).await?
-            {
-                in_hand.insert(claim.run.id);
-                carried.spawn(carry(Arc::clone(&engine), claim));
-            }
+        self.begin().await?;
+        if self.carried.is_empty() && (self.is_stopping() || self.until == Until::Idle) {
+            return Ok(true);
         }
-        if carried.is_empty() && (*stop.borrow() || until == Until::Idle) {
-            return Ok(());
-        }
-        let nap = nap(&engine).await?;
+        let nap = nap(&self.engine).await?;
         tokio::select! {
-            Some(ended) = carried.join_next() => {
-                in_hand.remove(&ended.expect("a run's task does not panic"));
+            Some(ended) = self.carried.join_next() => {
+                self.in_hand.remove(&ended.expect("a run's task does not panic"));
             }
-            _ = stop.changed() => {}
-            changed = engine.store.changed(&mut seen, nap) => changed?,
+            _ = self.stop.changed() => {}
+            changed = self.engine.store.changed(&mut self.seen, nap) => changed?,
         }
+        Ok(false)
+    }
+
+    /// Claims runs, as many as may be carried.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        while !self.is_stopping() && self.in_hand.len() < WIDTH {
+            let engine = &self.engine;
+            let Some(claim) = engine.store.claim(self.leadership, engine.now(), CLAIM_TTL).await? else {
+                break;
+            };
+            self.in_hand.insert(claim.run.id);
+            self.carried.spawn(carry(Arc::clone(engine), claim));
+        }
+        Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Whether the store may work again, and somebody wants to see it.
+    fn may_wait_for(&self, error: &StoreError) -> bool {
+        self.until == Until::Stopped && !self.is_stopping() && error.class() == FailureClass::Transient
     }
 }
 

@@ -2,6 +2,9 @@
 //! itself as a user would start it.
 
 use std::fmt::Write as _;
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -137,6 +140,22 @@ impl World {
         self.program_at(&windlass())
     }
 
+    /// The program with its data directory on a file system of its own, of sixteen megabytes. Only it sees what is there; others through the `root`
+    /// of its folder in `/proc`.
+    pub fn program_in_a_small_place(&self) -> Command {
+        let (state, script) = (self.data_dir(), self.folder.path().join("in-a-small-place"));
+        std::fs::create_dir_all(&state).expect("the folder is made");
+        let mount = "mount -t tmpfs -o size=16m windlass \"$0\" && exec \"$@\"";
+        let text = format!(
+            "#!/bin/sh\nexec unshare --mount --map-root-user sh -c '{mount}' '{}' '{}' \"$@\"\n",
+            state.display(),
+            windlass().display()
+        );
+        std::fs::write(&script, text).expect("the script is written");
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("the script may be run");
+        self.program_at(&script)
+    }
+
     /// Another build of the program.
     pub fn program_at(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
@@ -231,6 +250,16 @@ impl Ran {
         assert!(self.text().contains(words), "nothing says `{words}`:\n{}", self.text());
         self
     }
+}
+
+/// Takes all the room that is left where a folder is, with a file.
+pub fn fill(folder: &Path) -> PathBuf {
+    let path = folder.join("filler");
+    let mut filler = File::create(&path).expect("there is room for a name");
+    for size in [65536, 4096, 1] {
+        while filler.write(&vec![0; size]).is_ok_and(|written| written == size) {}
+    }
+    path
 }
 
 /// The program that is tested: `WINDLASS_BIN`, or the one that was built beside this test.

@@ -127,7 +127,7 @@ where
     let leadership = engine.store.try_lead(engine.now()).await?;
     let work = async {
         match &leadership {
-            Some(leadership) => worker::work(Arc::clone(engine), leadership, Until::Stopped, stopped).await,
+            Some(leadership) => worker::work(Arc::clone(engine), leadership, Until::Followed, stopped).await,
             None => std::future::pending().await,
         }
     };

@@ -15,10 +15,12 @@ use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::http::access::Access;
 use crate::http::config::Listen;
+use crate::http::github::GithubHook;
 use crate::http::listen::{self, Limits};
 use crate::http::{self, Api, token};
 use crate::stop::Cause;
 use crate::supervisor;
+use crate::variables::Variables;
 use crate::worker::{self, Until};
 
 /// Takes events and carries runs. A stop finishes the requests and runs in hand first; a second one ends at once, which loses nothing.
@@ -35,19 +37,20 @@ pub(super) async fn serve(context: &Context, args: &Serve) -> Result<Exit, Cause
     // Before anybody is told that windlass is there: whoever stops it at once must be heard.
     let mut signals = Signals::listen()?;
     let until = if args.until_idle { Until::Idle } else { Until::Stopped };
-    let listener = bind(context, args, &engine)?;
+    let door = open_door(context, args, &engine)?;
     if args.until_idle {
         Intake::drain(&engine).await?;
     }
     let broker = if args.until_idle { None } else { Intake::start(&engine, stopped.clone()).await? };
     context.printer.say(&format!("windlass works on `{}`", engine.store.dir().display()));
-    if let Some((listener, _)) = &listener {
-        context.printer.say(&format!("windlass listens on http://{}", listener.local_addr()?));
+    if let Some(door) = &door {
+        context.printer.say(&format!("windlass listens on http://{}", door.listener.local_addr()?));
     }
     supervisor::notify("READY=1");
+    let reached = broker.as_ref().map(Intake::reached);
     let serving = async {
-        if let Some((listener, access)) = listener {
-            let api = Api::new(Arc::clone(&engine), access, stopped.clone());
+        if let Some(Door { listener, access, github }) = door {
+            let api = Api::new(Arc::clone(&engine), access, github, reached, stopped.clone());
             let limits = Limits::new(engine.config.http.connections);
             listen::serve(listener, http::router(&api), limits, stopped.clone()).await;
         }
@@ -99,19 +102,27 @@ impl Signals {
     }
 }
 
+/// Where requests come in, and whose.
+struct Door {
+    listener: TcpListener,
+    access: Access,
+    github: Option<GithubHook>,
+}
+
 /// Listens where the command line or the configuration says, and says who is let in there.
-fn bind(context: &Context, args: &Serve, engine: &Engine) -> Result<Option<(TcpListener, Access)>, Cause> {
+fn open_door(context: &Context, args: &Serve, engine: &Engine) -> Result<Option<Door>, Cause> {
     let config = &engine.config.http;
     let address = match args.listen.unwrap_or(config.listen) {
         Listen::At(address) if !args.until_idle => address,
         _ => return Ok(None),
     };
     let access = Access::new(config, address)?;
+    let github = GithubHook::open(&config.github, &Variables::Process)?;
     let listener = listen::bind(address).map_err(|error| cannot_listen(address, &error))?;
     if let Some(warning) = access.warning() {
         context.printer.say(&warning);
     }
-    Ok(Some((listener, access)))
+    Ok(Some(Door { listener, access, github }))
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Cause {

@@ -8,23 +8,23 @@ use super::args::{Cli, Completions, Status};
 use super::command::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
-use crate::status::{self, EnvironmentStatus};
 use crate::stop::Cause;
+use crate::view::EnvironmentView;
 
 /// `windlass status`.
 pub(super) async fn status(context: &Context, args: &Status) -> Result<Exit, Cause> {
     let engine = context.engine().await?;
-    let mut all = status::load(&engine).await?;
-    all.retain(|one| args.env.as_ref().is_none_or(|name| *name == one.environment));
+    let mut all = EnvironmentView::all(&engine).await?;
+    all.retain(|one| args.env.as_ref().is_none_or(|name| *name == one.name));
     if let (true, Some(name)) = (all.is_empty(), &args.env) {
         let commit = engine.source.resolve(None).map_err(|error| crate::engine::source_cause(&error))?;
         return Err(crate::stages::gate::unknown_environment(&*engine.control(&commit)?, name.as_str()));
     }
-    let width = all.iter().map(|one| one.environment.as_str().len()).max().unwrap_or_default();
+    let width = all.iter().map(|one| one.name.as_str().len()).max().unwrap_or_default();
     context
         .printer
         .answer(&all, || all.iter().map(|one| one.to_text(width)).collect::<Vec<_>>().join("\n"))?;
-    let is_well = all.iter().all(EnvironmentStatus::is_well);
+    let is_well = all.iter().all(EnvironmentView::is_well);
     Ok(if args.exit_code && !is_well { Exit::Findings } else { Exit::Ok })
 }
 
@@ -86,7 +86,7 @@ async fn around(engine: &Engine) -> Result<Here, Cause> {
         Err(_) => "-".to_owned(),
     };
     let worker = if engine.store.is_led()? { "a windlass works on it" } else { "nobody works on it" };
-    let all = status::load(engine).await?;
+    let all = EnvironmentView::all(engine).await?;
     let (needs_you, next) = wanted(&all, policy.contains(": "));
     Ok(Here {
         repository: format!("{} {at}", engine.source.path().display()).trim_end().to_owned(),
@@ -98,27 +98,27 @@ async fn around(engine: &Engine) -> Result<Here, Cause> {
 }
 
 /// What waits for whoever asks, and the command that is most likely next.
-fn wanted(all: &[EnvironmentStatus], has_policy: bool) -> (String, String) {
+fn wanted(all: &[EnvironmentView], has_policy: bool) -> (String, String) {
     let runs = || all.iter().flat_map(|one| one.runs.iter().map(move |run| (one, run)));
     if let Some(stuck) = all.iter().find(|one| one.attention.is_some()) {
-        let next = format!("windlass runs list -e {}", stuck.environment);
-        return (format!("{} is stuck: a person must look", stuck.environment), next);
+        let next = format!("windlass runs list -e {}", stuck.name);
+        return (format!("{} is stuck: a person must look", stuck.name), next);
     }
     if let Some((one, run)) = runs().find(|(_, run)| run.needs_approval) {
         let next = format!("windlass runs explain {}", run.run);
-        return (format!("{} of {} waits for an approval", run.run, one.environment), next);
+        return (format!("{} of {} waits for an approval", run.run, one.name), next);
     }
     if let Some((one, run)) = runs().find(|(_, run)| run.state == RunState::Held) {
         let next = format!("windlass runs show {}", run.run);
-        return (format!("{} of {} is held: {}", run.run, one.environment, run.waits_for), next);
+        return (format!("{} of {} is held: {}", run.run, one.name, run.waits_for), next);
     }
     if let Some((one, run)) = runs().next() {
         let next = format!("windlass runs watch {}", run.run);
-        return (format!("nothing; {} of {} is on its way", run.run, one.environment), next);
+        return (format!("nothing; {} of {} is on its way", run.run, one.name), next);
     }
     let next = match all.iter().find(|one| one.live.is_none()) {
         _ if !has_policy => "windlass check".to_owned(),
-        Some(empty) => format!("windlass doctor -e {}", empty.environment),
+        Some(empty) => format!("windlass doctor -e {}", empty.name),
         None => "windlass status".to_owned(),
     };
     ("nothing".to_owned(), next)

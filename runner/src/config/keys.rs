@@ -5,7 +5,7 @@ use config::{Value, ValueKind};
 use super::error::{ConfigError, Written};
 
 /// Every key that has a value; `*` stands for the name of a cluster or token. A test holds it to `default.toml` and to the types.
-pub(super) const KEYS: [&str; 22] = [
+pub(super) const KEYS: [&str; 24] = [
     "repository",
     "infra",
     "data_dir",
@@ -26,15 +26,25 @@ pub(super) const KEYS: [&str; 22] = [
     "http.anonymous",
     "http.connections",
     "http.streams",
+    "http.github.repository",
+    "http.github.secret_file",
     "http.tokens.*.role",
     "http.tokens.*.sha256",
 ];
 
-/// Values at these keys are paths.
+/// Keys whose values are paths.
+const PATHS: [&str; 6] = [
+    "repository",
+    "data_dir",
+    "clusters.*.kubeconfig",
+    "secrets.directories",
+    "queue.password_file",
+    "http.github.secret_file",
+];
+
+/// Whether the value at this key is a path.
 pub(super) fn is_path(key: &str) -> bool {
-    ["repository", "data_dir", "clusters.*.kubeconfig", "secrets.directories", "queue.password_file"]
-        .iter()
-        .any(|path| matches(path, key))
+    PATHS.iter().any(|path| matches(path, key))
 }
 
 /// Refuses the first key, in the order of their names, that is none or is a section and has a value.
@@ -97,7 +107,8 @@ fn nearest(key: &str) -> Option<String> {
     // With less in common it is another word, and naming it would mislead.
     candidates
         .filter(|(alike, _)| *alike > 0.6)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
+        // Of keys that are as like, the one that says it in fewer words.
+        .max_by(|one, other| one.0.total_cmp(&other.0).then(other.1.len().cmp(&one.1.len())))
         .map(|(_, known)| known)
 }
 

@@ -42,6 +42,7 @@ const NOT_CONFIGURATION: &[&str] = &[
     "WINDLASS_NO_PROGRESS",
     "WINDLASS_SCREEN_READER",
     crate::broker::PASSWORD_VARIABLE,
+    crate::http::github::SECRET_VARIABLE,
 ];
 
 /// The whole configuration. It holds no secret.
@@ -130,6 +131,7 @@ impl Config {
             return Err(written.invalid("secrets.placeholder", reason));
         }
         self.queue.check().map_err(|(key, error)| written.invalid(key, &error.to_string()))?;
+        self.http.github.check().map_err(|(key, reason)| written.invalid(key, reason))?;
         self.telemetry.check().map_err(|reason| written.invalid("telemetry.otlp_endpoint", reason))?;
         if self.log.filter.parse::<EnvFilter>().is_err() {
             return Err(written.invalid(

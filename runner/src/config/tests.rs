@@ -62,6 +62,10 @@ fn defaults_are_these() {
         "anonymous": null,
         "connections": 512,
         "streams": 64,
+        "github": {
+          "repository": null,
+          "secret_file": null
+        },
         "tokens": {}
       }
     }

@@ -51,8 +51,13 @@ fn words_in_code() -> BTreeSet<String> {
                 words.extend(word.map(str::to_owned));
             }
         }
-        for maker in ["Problem::new(", "Problem::not_found(", "Problem::forbidden(", "Self::new(StatusCode::"]
-        {
+        for maker in [
+            "Problem::new(",
+            "Problem::not_found(",
+            "Problem::forbidden(",
+            "Problem::unauthorised_by(",
+            "Self::new(StatusCode::",
+        ] {
             for after in text.split(maker).skip(1) {
                 let arguments = after.split(';').next().unwrap_or_default();
                 let word = arguments.split('"').nth(1).filter(|word| !word.contains(' '));

@@ -215,6 +215,7 @@ mod tests {
             anonymous,
             connections: 8,
             streams: 2,
+            github: crate::http::github::GithubConfig::default(),
             tokens: tokens.iter().map(token).collect(),
         }
     }

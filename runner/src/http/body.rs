@@ -25,7 +25,8 @@ pub(super) async fn read(request: Request<Body>) -> Result<Vec<u8>, Problem> {
     read_at_most(request, MAX_EVENT_BYTES).await
 }
 
-async fn read_at_most(request: Request<Body>, most: usize) -> Result<Vec<u8>, Problem> {
+/// The whole body of a request, of so many bytes at most.
+pub(super) async fn read_at_most(request: Request<Body>, most: usize) -> Result<Vec<u8>, Problem> {
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > most) {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::access::Role;
+use super::github::GithubConfig;
 use super::token::{TokenDigest, TokenName};
 use crate::config::list_or_text;
 
@@ -26,6 +27,9 @@ pub struct HttpConfig {
     pub connections: usize,
     /// The most connections at a time that follow runs.
     pub streams: usize,
+    /// Which repository of GitHub tells its pushes here.
+    #[serde(default)]
+    pub github: GithubConfig,
     /// Who may do what, by the name of the token.
     #[serde(default)]
     pub tokens: BTreeMap<TokenName, TokenConfig>,

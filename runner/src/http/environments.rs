@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use windlass_core::event::text::{Line, Revision};
 use windlass_core::event::{EventData, RollbackRequested};
 use windlass_core::name::EnvironmentName;
@@ -41,6 +41,27 @@ pub(super) struct Pausing {
     /// Until this time; until resumed, where it is left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<jiff::Timestamp>,
+}
+
+/// What stopping an environment is answered with.
+#[expect(
+    dead_code,
+    reason = "it describes answers, which handlers make of values and problems: there is never one"
+)]
+#[derive(IntoResponses)]
+enum Stopped {
+    /// The environment as it stands now
+    #[response(status = 200)]
+    Stands(EnvironmentView),
+    /// The reason is missing, or the time is over
+    #[response(status = 400, content_type = "application/problem+json")]
+    Unclear(ProblemView),
+    /// There is no such environment
+    #[response(status = 404, content_type = "application/problem+json")]
+    Unknown(ProblemView),
+    /// A pause of what is frozen, which stops more
+    #[response(status = 409, content_type = "application/problem+json")]
+    Frozen(ProblemView),
 }
 
 /// List the environments and how each stands
@@ -98,12 +119,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     post, path = "/v1/environments/{env}/pause", tag = "environments", operation_id = "pause",
     params(("env" = String, Path, description = "The environment")),
     request_body(content = Pausing),
-    responses(
-        (status = 200, body = EnvironmentView, description = "The environment as it stands now"),
-        (status = 400, body = ProblemView, content_type = "application/problem+json", description = "The reason is missing, or the time is over"),
-        (status = 404, body = ProblemView, content_type = "application/problem+json", description = "There is no such environment"),
-        (status = 409, body = ProblemView, content_type = "application/problem+json", description = "It is frozen, which stops more"),
-    ),
+    responses(Stopped),
     security(("token" = ["admin"]))
 )]
 pub(super) async fn pause(
@@ -120,11 +136,7 @@ pub(super) async fn pause(
     post, path = "/v1/environments/{env}/freeze", tag = "environments", operation_id = "freeze",
     params(("env" = String, Path, description = "The environment")),
     request_body(content = Pausing),
-    responses(
-        (status = 200, body = EnvironmentView, description = "The environment as it stands now"),
-        (status = 400, body = ProblemView, content_type = "application/problem+json", description = "The reason is missing, or the time is over"),
-        (status = 404, body = ProblemView, content_type = "application/problem+json", description = "There is no such environment"),
-    ),
+    responses(Stopped),
     security(("token" = ["admin"]))
 )]
 pub(super) async fn freeze(
@@ -151,7 +163,7 @@ async fn stand_still(
     }
     let freeze = Freeze { kind, by: caller.as_str().to_owned(), reason: asked.reason, until: asked.until };
     decide::stand_still(engine, &environment, &freeze).await?;
-    Ok(Json(EnvironmentView::load(&engine.store, &environment).await?))
+    Ok(Json(EnvironmentView::load(engine, &environment).await?))
 }
 
 /// Let an environment go on: lifts a pause or freeze, bars and the mark of a stuck run
@@ -171,7 +183,7 @@ pub(super) async fn resume(
     caller.require(Role::Admin)?;
     let (engine, environment) = (api.engine(), named(&api, &name)?);
     decide::resume(engine, &environment, caller.as_str()).await?;
-    Ok(Json(EnvironmentView::load(&engine.store, &environment).await?))
+    Ok(Json(EnvironmentView::load(engine, &environment).await?))
 }
 
 /// The environment that a path names: one of the policy, so that nobody fills the store with names.

@@ -131,7 +131,9 @@ pub(super) async fn publish(
     if let Some(known) = recent(engine, identity).await? {
         return Ok(accepted(Some(known), true));
     }
-    engine.queue.publish(message).await?;
+    let published = engine.queue.publish(message).await;
+    engine.tell_store(published.is_ok());
+    published?;
     Ok(accepted(taken_over(engine, identity).await?, false))
 }
 

@@ -20,6 +20,9 @@ use tracing::Instrument as _;
 use super::Api;
 use super::problem::Problem;
 
+/// What GitHub proves itself with.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
+
 /// The longest that an answer may take to begin. Streams begin at once.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -42,7 +45,7 @@ pub(super) fn around(router: Router) -> Router {
     with_headers
         .layer(CatchPanicLayer::custom(|_| internal().into_response()))
         .layer(from_fn(in_span))
-        .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+        .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION, SIGNATURE]))
 }
 
 fn internal() -> Problem {

@@ -14,13 +14,19 @@ use super::problem::Problem;
 use crate::stop::chain;
 
 /// Whether windlass can do its work.
+///
+/// It is ready without its broker: people see and approve, events of this machine and over HTTP are taken, runs go on, and what waits at the broker
+/// stays there. Taking windlass out of a load balancer for that would mend nothing and shut people out. Whoever wants to know is told here, and
+/// by the metric `windlass_queue_depth`, which falls silent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(super) struct ReadyView {
-    /// The database answers.
+    /// The database answers, and took what was written last.
     store: bool,
     /// The queue answers.
     queue: bool,
+    /// The broker was there when it was last looked for; null where none is configured. Without it windlass is ready nevertheless.
+    broker: Option<bool>,
     /// It takes new work; not any more once it was asked to stop.
     taking: bool,
 }
@@ -47,10 +53,12 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<ReadyView
     {
         tracing::warn!(error, "not ready");
     }
-    let (store, queue, taking) = (store.is_ok(), queue.is_ok(), !*api.0.stopped.borrow());
+    let (store, queue) = (store.is_ok() && engine.is_store_working(), queue.is_ok());
+    let taking = !*api.0.stopped.borrow();
+    let broker = api.0.broker.as_ref().map(|reached| *reached.borrow());
     let ready = store && queue && taking;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(ReadyView { store, queue, taking }))
+    (status, Json(ReadyView { store, queue, broker, taking }))
 }
 
 /// Metrics, in the text format of Prometheus

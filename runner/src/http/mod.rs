@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod config;
+pub mod github;
 pub mod listen;
 pub mod token;
 
@@ -33,6 +34,7 @@ use utoipa_axum::routes;
 
 use self::access::Access;
 use self::feed::Feed;
+use self::github::GithubHook;
 use crate::engine::Engine;
 
 /// What handlers work with.
@@ -43,6 +45,8 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     engine: Arc<Engine>,
     access: Access,
+    github: Option<GithubHook>,
+    broker: Option<watch::Receiver<bool>>,
     hosts: Vec<String>,
     streams: Arc<Semaphore>,
     feed: Feed,
@@ -50,13 +54,19 @@ struct Shared {
 }
 
 impl Api {
-    /// An API over an engine. Streams end when `stopped` says so.
-    pub fn new(engine: Arc<Engine>, access: Access, stopped: watch::Receiver<bool>) -> Self {
+    /// An API over an engine. `broker` says whether the configured one is there; streams end when `stopped` says so.
+    pub fn new(
+        engine: Arc<Engine>,
+        access: Access,
+        github: Option<GithubHook>,
+        broker: Option<watch::Receiver<bool>>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let config = &engine.config.http;
         let streams = Arc::new(Semaphore::new(config.streams.min(Semaphore::MAX_PERMITS)));
         let hosts = config.hosts.clone();
         let feed = Feed::start(engine.store.clone());
-        Self(Arc::new(Shared { engine, access, hosts, streams, feed, stopped }))
+        Self(Arc::new(Shared { engine, access, github, broker, hosts, streams, feed, stopped }))
     }
 
     fn engine(&self) -> &Arc<Engine> {
@@ -87,12 +97,13 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(environments::resume))
 }
 
-/// Routes that answer anybody: they tell nothing about what is deployed.
+/// Routes that answer anybody, or whoever signs: they tell nothing about what is deployed.
 fn open() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::lives))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::document))
+        .routes(routes!(github::deliver))
 }
 
 /// The whole API.

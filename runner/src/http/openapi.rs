@@ -1,16 +1,19 @@
 //! The OpenAPI document: made of the routes themselves.
 
 use axum::Json;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, Info, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 /// What the document says before the first route.
 pub(super) fn about() -> OpenApi {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    OpenApiBuilder::new()
-        .info(info())
-        .components(Some(ComponentsBuilder::new().security_scheme("token", bearer).build()))
-        .build()
+    let signature = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        "X-Hub-Signature-256",
+        "Of the request's body, with the secret that the forge and windlass share",
+    )));
+    let schemes =
+        ComponentsBuilder::new().security_scheme("token", bearer).security_scheme("signature", signature);
+    OpenApiBuilder::new().info(info()).components(Some(schemes.build())).build()
 }
 
 fn info() -> Info {

@@ -21,6 +21,8 @@ const RETRY_SECONDS: u16 = 5;
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub(super) status: StatusCode,
+    /// What proves who asks, in an answer to somebody who did not.
+    challenge: &'static str,
     body: Box<ProblemView>,
 }
 
@@ -55,7 +57,7 @@ impl Problem {
             path: None,
             hints: Vec::new(),
         };
-        Self { status, body: Box::new(body) }
+        Self { status, challenge: "Bearer realm=\"windlass\"", body: Box::new(body) }
     }
 
     /// The request says something that cannot be.
@@ -66,6 +68,11 @@ impl Problem {
     /// Nobody knows who asks.
     pub(super) fn unauthorised(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "token_unknown", detail)
+    }
+
+    /// Nobody knows who asks, where something else than a token proves it.
+    pub(super) fn unauthorised_by(challenge: &'static str, code: &str, detail: impl Into<String>) -> Self {
+        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 
     /// Who asks may not.
@@ -150,7 +157,7 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_TYPE));
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"windlass\""));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

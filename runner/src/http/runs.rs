@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use windlass_core::name::{Digest, EnvironmentName, RunId};
 use windlass_core::run::RunState;
 use windlass_store::{Decision, RunFilter};
@@ -43,6 +43,25 @@ pub(super) struct Saying {
     reason: Option<String>,
     /// The release that was looked at, as the run's `digest` tells it. Where it is given, a decision about another is refused.
     digest: Option<String>,
+}
+
+/// What a decision is answered with.
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "it describes answers, which handlers make of values and problems: there is never one"
+)]
+#[derive(IntoResponses)]
+enum Decided {
+    /// The decision is recorded
+    #[response(status = 200)]
+    Recorded(RunView),
+    /// There is no such run
+    #[response(status = 404, content_type = "application/problem+json")]
+    Unknown(ProblemView),
+    /// It waits for no approval, or something else was rendered since
+    #[response(status = 409, content_type = "application/problem+json")]
+    NotWaiting(ProblemView),
 }
 
 /// List runs, newest first
@@ -119,11 +138,7 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Resu
 #[utoipa::path(
     post, path = "/v1/runs/{id}/approve", tag = "runs", operation_id = "approveRun", params(("id" = String, Path, description = "The run, such as `r-17`")),
     request_body(content = Option<Saying>),
-    responses(
-        (status = 200, body = RunView, description = "The decision is recorded"),
-        (status = 404, body = ProblemView, content_type = "application/problem+json", description = "There is no such run"),
-        (status = 409, body = ProblemView, content_type = "application/problem+json", description = "It waits for no approval, or something else was rendered since"),
-    ),
+    responses(Decided),
     security(("token" = ["approver"]))
 )]
 pub(super) async fn approve(
@@ -139,11 +154,7 @@ pub(super) async fn approve(
 #[utoipa::path(
     post, path = "/v1/runs/{id}/reject", tag = "runs", operation_id = "rejectRun", params(("id" = String, Path, description = "The run, such as `r-17`")),
     request_body(content = Option<Saying>),
-    responses(
-        (status = 200, body = RunView, description = "The decision is recorded"),
-        (status = 404, body = ProblemView, content_type = "application/problem+json", description = "There is no such run"),
-        (status = 409, body = ProblemView, content_type = "application/problem+json", description = "It waits for no approval, or something else was rendered since"),
-    ),
+    responses(Decided),
     security(("token" = ["approver"]))
 )]
 pub(super) async fn reject(

@@ -5,6 +5,7 @@ mod decisions;
 mod documents;
 mod events;
 mod following;
+mod github;
 mod world;
 
 use axum::http::StatusCode;

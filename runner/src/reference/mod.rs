@@ -5,6 +5,7 @@
 mod command_line;
 mod config;
 mod events;
+mod http;
 
 use std::fmt::Write as _;
 use std::path::Path;

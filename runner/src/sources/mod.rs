@@ -99,6 +99,12 @@ impl Source {
         }
     }
 
+    /// Whether a repository that has history has not got this commit, so far.
+    pub fn lacks(&self, commit: &Commit) -> bool {
+        matches!(self.kind, Kind::Git(_))
+            && matches!(self.resolve(Some(commit.as_str())), Err(SourceError::UnknownRevision { .. }))
+    }
+
     /// The state of the files as they lie there, committed or not, named by their content.
     pub fn resolve_work_tree(&self) -> Result<Commit, SourceError> {
         Ok(self.work_tree()?.take()?.commit().clone())

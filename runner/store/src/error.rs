@@ -107,11 +107,12 @@ impl StoreError {
     }
 }
 
-/// SQLite's primary result codes BUSY, LOCKED and FULL; the extended code carries the primary one in its low byte.
+/// SQLite's primary result codes BUSY, LOCKED, IOERR (a full disk may show as either) and FULL; the extended code carries the primary one in its low byte.
 fn is_passing(code: Option<&str>) -> bool {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
+    const IOERR: u32 = 10;
     const FULL: u32 = 13;
     let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-    matches!(primary, Some(BUSY | LOCKED | FULL))
+    matches!(primary, Some(BUSY | LOCKED | IOERR | FULL))
 }

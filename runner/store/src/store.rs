@@ -133,7 +133,19 @@ impl Store {
 
     /// Begins a write. IMMEDIATE, because a transaction that reads first and writes later is refused as BUSY without any waiting.
     pub(crate) async fn write(&self) -> Result<Writing, StoreError> {
-        Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+        match self.begin().await {
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                // SQLite itself ends the transaction in which a disk fails or is full (its "Response To Errors Within A Transaction"), and the
+                // connection goes on believing in it. Another one does not.
+                self.inner.writer.acquire().await?.close().await?;
+                Ok(self.begin().await?)
+            }
+            begun => Ok(begun?),
+        }
+    }
+
+    async fn begin(&self) -> Result<Writing, sqlx::Error> {
+        self.inner.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// Makes a write durable and tells whoever waits for changes.
@@ -262,6 +274,18 @@ mod tests {
         let keys: std::collections::BTreeSet<_> =
             opened.await.into_iter().map(|opened| opened.unwrap()).collect();
         assert_eq!(keys.len(), 1, "every process has the same key");
+    }
+
+    /// As a full disk does it: SQLite ends the transaction, and the connection hears only of the error.
+    #[tokio::test]
+    async fn a_transaction_that_ended_by_itself_does_not_end_writing() {
+        let (_dir, store) = open().await;
+        let mut writing = store.write().await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut *writing).await.unwrap();
+        drop(writing);
+        for second in 0..3 {
+            store.flag_attention(&environment("dev"), "look here", at(second)).await.unwrap();
+        }
     }
 
     #[test]

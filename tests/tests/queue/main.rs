@@ -3,6 +3,7 @@
 mod broker;
 mod contract;
 mod fleet;
+mod full;
 mod outage;
 mod program;
 mod refusals;

@@ -21,7 +21,7 @@ fn status_tells_what_is_live_and_what_waits() {
         .says("windlass resume -e dev");
     world.windlass(&["status", "-e", "moon"]).expect(2).says("has no environment `moon`");
     let (_, all) = world.windlass_json(&["status"]);
-    let local = all.as_array().expect("a list").iter().find(|one| one["environment"] == "local");
+    let local = all.as_array().expect("a list").iter().find(|one| one["name"] == "local");
     assert_eq!(local.expect("it is there")["live"]["verified"], true, "{all:#}");
 }
 

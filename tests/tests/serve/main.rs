@@ -3,6 +3,8 @@
 
 mod abuse;
 mod ending;
+mod github;
 mod server;
 mod starting;
+mod store;
 mod story;

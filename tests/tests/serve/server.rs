@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -71,7 +71,12 @@ impl Server {
     }
 
     pub(crate) fn start_with(world: World, prepare: impl FnOnce(&mut Command)) -> Self {
-        let mut serve = world.program();
+        let program = world.program();
+        Self::start_as(world, program, prepare)
+    }
+
+    /// Starts another program that becomes windlass.
+    pub(crate) fn start_as(world: World, mut serve: Command, prepare: impl FnOnce(&mut Command)) -> Self {
         serve
             .args(["--log", "trace", "serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
@@ -133,6 +138,12 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// A path as the server sees it, which may have mounted something there.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
+        root.join(path.strip_prefix("/").unwrap())
     }
 
     /// The largest resident set so far, in MiB.

@@ -18,6 +18,7 @@ use windlass_store::{Claim, Hold, Incoming, Leadership, NewRun, Reason};
 use crate::config::Config;
 use crate::engine::{Engine, SystemClock};
 use crate::http::access::Access;
+use crate::http::github::{GithubHook, SECRET_VARIABLE};
 use crate::http::token::TokenDigest;
 use crate::http::{Api, router};
 use crate::variables::Variables;
@@ -27,6 +28,8 @@ pub(super) const VIEWER: &str = "viewer";
 pub(super) const DEPLOYER: &str = "deployer";
 pub(super) const APPROVER: &str = "approver";
 pub(super) const ADMIN: &str = "admin";
+/// What GitHub signs with, where a repository is configured.
+pub(super) const GITHUB_SECRET: &str = "It's a Secret to Everybody";
 /// No token.
 pub(super) const NOBODY: &str = "";
 
@@ -68,7 +71,9 @@ impl World {
         let access = Access::new(&config.http, "127.0.0.1:1".parse().unwrap()).unwrap();
         let engine = Arc::new(Engine::open(config, Vec::new(), Arc::new(SystemClock)).await.unwrap());
         let (stop, stopped) = watch::channel(false);
-        let api = Api::new(Arc::clone(&engine), access, stopped);
+        let secret = Variables::fixed([(SECRET_VARIABLE, GITHUB_SECRET)]);
+        let github = GithubHook::open(&engine.config.http.github, &secret).unwrap();
+        let api = Api::new(Arc::clone(&engine), access, github, None, stopped);
         let leadership = engine.store.try_lead(engine.now()).await.unwrap().unwrap();
         tokio::spawn(take_over(Arc::clone(&engine)));
         Self { _folder: folder, router: router(&api), engine, stop, leadership }
