@@ -6,7 +6,26 @@ use super::Lints;
 
 pub(super) fn check(lints: &mut Lints<'_>) {
     open(lints);
+    balancer(lints);
     credentials(lints);
+}
+
+/// Hetzner attaches no firewall to a load balancer: behind one, the list of networks that may reach the API counts for nothing.
+fn balancer(lints: &mut Lints<'_>) {
+    const KEY: &str = "create_load_balancer_for_the_kubernetes_api";
+    let config = &lints.file.config;
+    let is_made =
+        config.create_load_balancer_for_the_kubernetes_api && config.masters_pool.nodes.instance_count > 1;
+    let is_limited = config.networking.allowed_networks.api.iter().all(|network| network.prefix_len() > 0);
+    if is_made && is_limited {
+        let message = "the load balancer lets the internet reach the Kubernetes API, whatever `api` allows: no firewall can be attached to it";
+        lints.add(
+            "open-access",
+            KEY,
+            message,
+            format!("write `{KEY}: false`, and reach the API at the masters"),
+        );
+    }
 }
 
 /// A list that is left out is open to the world by nobody's decision; one that is written out is a decision, which a cluster that is protected against

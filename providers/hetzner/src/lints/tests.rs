@@ -101,6 +101,25 @@ fn clusters_open_to_the_internet() {
 }
 
 #[test]
+fn a_load_balancer_that_no_firewall_guards() {
+    let text = |masters: &str, api: &str| {
+        let least = crate::tests::text("").replace("{instance_type: cx23}", masters);
+        format!(
+            "{least}create_load_balancer_for_the_kubernetes_api: true\nnetworking: {{allowed_networks: {{ssh: [10.0.0.0/8], api: [{api}]}}}}\n"
+        )
+    };
+    let found = |text: String| {
+        findings(&ClusterFile::parse("c.yaml", &text).unwrap())
+            .into_iter()
+            .filter(|finding| finding.lint == "open-access")
+            .count()
+    };
+    let three = "{instance_type: cx23, instance_count: 3, locations: [fsn1, nbg1, hel1]}";
+    assert_eq!(found(text(three, "203.0.113.0/24")), 1);
+    assert_eq!(found(text("{instance_type: cx23}", "203.0.113.0/24")), 0, "one master has no load balancer");
+}
+
+#[test]
 fn credentials_in_the_file() {
     check(
         "cluster-token",
