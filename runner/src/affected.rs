@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_core::event::ChangedFiles;
-use windlass_core::event::affects::{Change, Sources, affected};
-use windlass_core::name::{Commit, EnvironmentName};
+use windlass_core::event::affects::{Affected, Change, Sources, affected};
+use windlass_core::name::Commit;
 use windlass_core::policy::control::DeployControl;
 
 use crate::engine::{CONTROL_FILE, Engine};
 use crate::stop::Cause;
 
-/// The environments that get a run, by name.
+/// The environments that get a run, by name, each with the kind of run and why.
 ///
 /// What changed is read from the repository where it can be, because a forge shortens long lists; else from the event.
 pub fn environments(
@@ -19,7 +19,7 @@ pub fn environments(
     before: Option<&Commit>,
     after: &Commit,
     told: Option<&ChangedFiles>,
-) -> Result<Vec<EnvironmentName>, Cause> {
+) -> Result<Vec<Affected>, Cause> {
     let files =
         changed(engine, before, after).or_else(|| told.map(|told| told.all().map(str::to_owned).collect()));
     let policy_before = match before {
@@ -46,7 +46,7 @@ pub fn environments(
         policy: control,
         sources: &sources,
     };
-    Ok(affected(&change).into_iter().map(|affected| affected.environment).collect())
+    Ok(affected(&change))
 }
 
 /// What differs between two commits, where the repository has both.

@@ -13,7 +13,7 @@ use windlass_core::policy::control::{DeployControl, EnvironmentPolicy};
 use windlass_core::policy::gate::{
     Approval, ApprovalDecision, BarredCommit, HoldKind, HoldScope, PersonHold, WindowOverride,
 };
-use windlass_core::provider::{Provider, ProviderError, Retry};
+use windlass_core::provider::Provider;
 use windlass_kustomize::{Build, Options};
 use windlass_store::{EmbeddedQueue, RunRow, Store, StoreError};
 
@@ -235,7 +235,7 @@ impl Engine {
     /// The cluster of an environment: through the kubeconfig that the configuration names for it, else through the provider of its overlay.
     pub async fn connect(&self, environment: &EnvironmentName, commit: &Commit) -> Result<Cluster, Stop> {
         let (provider, cluster) = self.provider_of(environment, commit).map_err(Stop::Refuse)?;
-        let kubeconfig = provider.connect(&cluster).await.map_err(|error| provider_stop(&error))?;
+        let kubeconfig = self.kubeconfig(environment, provider.as_ref(), &cluster).await?;
         let named = if cluster.as_str() == environment.as_str() {
             format!("the cluster of `{environment}`")
         } else {
@@ -361,16 +361,9 @@ impl Engine {
         }
     }
 
-    /// The folder that configures an environment's cluster, where the cluster is a provider's to make.
-    pub fn cluster_folder(
-        &self,
-        environment: &EnvironmentName,
-        policy: &EnvironmentPolicy,
-        commit: &Commit,
-    ) -> Option<String> {
-        let (provider, overlay) = self.overlay(environment, policy, commit).ok()?;
-        let makes = self.providers.get(&provider).is_some_and(|provider| provider.capabilities().create);
-        makes.then(|| format!("{overlay}/cluster"))
+    /// The provider of a name, if it is built in.
+    pub fn provider(&self, name: &ProviderName) -> Option<&Arc<dyn Provider>> {
+        self.providers.get(name)
     }
 
     /// The providers that make clusters.
@@ -416,16 +409,6 @@ pub fn render_cause(error: &windlass_kustomize::Error) -> Cause {
     let mut cause = Cause::new("render_failed", chain(error));
     cause.hints.extend(error.hint());
     cause
-}
-
-/// Why a provider cannot reach a cluster.
-fn provider_stop(error: &ProviderError) -> Stop {
-    let mut cause = Cause::new("cluster_unknown", chain(error));
-    cause.hints.extend(error.hint.clone());
-    match error.retry {
-        Retry::Never => Stop::Refuse(cause),
-        Retry::Later(_) => Stop::Later(Cause { code: "provider_unreachable".to_owned(), ..cause }),
-    }
 }
 
 fn approval(stored: windlass_store::Approval) -> Approval {

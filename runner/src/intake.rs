@@ -1,6 +1,6 @@
 //! Intake: what a queue delivers becomes rows of the inbox, exactly once. What cannot be read is kept as it is, among the dead.
 
-use windlass_core::event::{Event, EventData};
+use windlass_core::event::{ClusterWork, Event, EventData};
 use windlass_core::queue::{Delivery, Queue, Token, Verdict};
 use windlass_store::{Incoming, QueuedEvent, StoreError, Taken};
 
@@ -73,6 +73,9 @@ fn asks_for_a_known_person(event: &Event) -> Option<&'static str> {
         EventData::DeployRequested(request) if request.override_reason.is_some() => {
             Some("an override of a window is not taken from a broker, which does not prove who asks for it")
         }
+        EventData::ClusterRequested(request) if request.work == ClusterWork::Remove => {
+            Some("the removal of a cluster is not taken from a broker, which does not prove who asks for it")
+        }
         _ => None,
     }
 }
@@ -111,7 +114,8 @@ fn without_proof(incoming: Incoming) -> Incoming {
     Incoming { principal: None, ..incoming }
 }
 
-fn incoming(event: &Event, body: Vec<u8>, beside: Option<String>) -> Incoming {
+/// An event as the inbox takes it.
+pub(crate) fn incoming(event: &Event, body: Vec<u8>, beside: Option<String>) -> Incoming {
     Incoming {
         source: event.identity.source.clone(),
         id: event.identity.id.clone(),

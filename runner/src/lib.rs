@@ -7,6 +7,7 @@ pub mod affected;
 pub mod broker;
 pub mod builder;
 pub mod cli;
+pub mod clusters;
 pub mod config;
 mod credential;
 pub mod decide;

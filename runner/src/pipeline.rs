@@ -1,18 +1,23 @@
-//! gate, render, secrets, apply, wait, verify or roll back.
+//! gate, render, secrets, apply, wait, verify or roll back; of a cluster: gate, plan, ensure, verify, publish.
 
-use windlass_core::run::Outcome;
+use windlass_core::run::{Outcome, RunKind};
 
 use crate::run::Run;
-use crate::stages::{apply, gate, render, rollback, secrets, verify, wait};
+use crate::stages::cluster::{ensure, plan, publish, remove};
+use crate::stages::{apply, cluster, gate, render, rollback, secrets, verify, wait};
 use crate::stop::Stop;
 
 /// Carries a run to its end, or to where it has to wait.
 ///
 /// A run that was carried before is carried again in just this way: finished stages answer from its journal.
 pub async fn carry(run: &mut Run) -> Result<Outcome, Stop> {
-    match deploy(run).await {
-        Err(Stop::Fail(failure)) => rollback::roll_back(run, failure).await,
-        outcome => outcome,
+    match run.row().kind {
+        RunKind::Deploy => match deploy(run).await {
+            Err(Stop::Fail(failure)) => rollback::roll_back(run, failure).await,
+            outcome => outcome,
+        },
+        RunKind::Cluster => make_cluster(run).await,
+        RunKind::Removal => remove_cluster(run).await,
     }
 }
 
@@ -24,4 +29,20 @@ async fn deploy(run: &mut Run) -> Result<Outcome, Stop> {
     let applied = apply::apply(run, sealed).await?;
     let settled = wait::settle(run, applied).await?;
     verify::verify(run, settled).await
+}
+
+async fn make_cluster(run: &mut Run) -> Result<Outcome, Stop> {
+    let gated = gate::pass(run).await?;
+    let planned = plan::plan(run, gated).await?;
+    let admitted = gate::admit(run, planned).await?;
+    let made = ensure::ensure(run, admitted).await?;
+    let verified = cluster::verify::verify(run, made).await?;
+    publish::publish(run, verified).await
+}
+
+async fn remove_cluster(run: &mut Run) -> Result<Outcome, Stop> {
+    let gated = gate::pass(run).await?;
+    let planned = plan::plan(run, gated).await?;
+    let admitted = gate::admit(run, planned).await?;
+    remove::remove(run, admitted).await
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tracing::{Instrument as _, Span};
 use windlass_core::event::{
-    ApprovalGiven, ClusterReady, ClusterRequested, DeployRequested, DriftDetected, Event, EventData, Push,
-    RollbackRequested,
+    ApprovalGiven, ClusterReady, ClusterRequested, ClusterWork, DeployRequested, DriftDetected, Event,
+    EventData, Push, RollbackRequested,
 };
 use windlass_core::name::{Commit, Digest, EnvironmentName};
 use windlass_core::policy::control::DeployControl;
 use windlass_core::policy::gate::ApprovalDecision;
 use windlass_core::release;
-use windlass_core::run::Trigger;
+use windlass_core::run::{RunKind, Trigger};
 use windlass_store::{Approval, Decision, InboxEvent, NewRun, StoreError, WindowOverride};
 
 use crate::engine::{Engine, source_cause};
@@ -82,7 +82,7 @@ async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> 
             plan_automatic(engine, &fired.environment, &format!("timer {}", fired.schedule.as_str()))
         }
         EventData::DriftDetected(drift) => plan_automatic(engine, &drift.environment, &drift_in_words(drift)),
-        EventData::ClusterRequested(request) => Ok(Plan::Nothing(no_clusters(engine, request))),
+        EventData::ClusterRequested(request) => plan_cluster(engine, request),
         EventData::PullRequest(_) => Ok(Plan::Nothing(
             "pull requests are checked by `windlass check --at HEAD`, never applied".to_owned(),
         )),
@@ -93,7 +93,7 @@ async fn plan_event(engine: &Engine, event: &Event) -> Result<Plan, StoreError> 
     Ok(planned.unwrap_or_else(|cause| Plan::Nothing(cause.text)))
 }
 
-/// A push becomes a run for each environment of its branch whose files it touches.
+/// A push becomes a run for each environment of its branch whose files it touches: a cluster run where it touches what configures the cluster.
 fn plan_push(engine: &Engine, push: &Push) -> Result<Plan, Cause> {
     let Some(branch) = push.reference.branch() else {
         return Ok(Plan::Nothing(format!("`{}` is not a branch", push.reference.as_str())));
@@ -114,20 +114,22 @@ fn plan_push(engine: &Engine, push: &Push) -> Result<Plan, Cause> {
         .or(push.pusher.as_ref())
         .map(|line| line.as_str().to_owned())
         .unwrap_or_default();
-    let runs = affected.into_iter().filter(|name| concerned.contains(name));
+    let runs = affected.into_iter().filter(|affected| concerned.contains(&affected.environment));
     Ok(Plan::Runs(
-        runs.map(|environment| NewRun {
+        runs.map(|affected| NewRun {
+            kind: affected.run,
             requester: requester.clone(),
             subject: subject.clone(),
-            ..new_run(environment, Trigger::Automatic, &after, branch)
+            ..new_run(affected.environment, Trigger::Automatic, &after, branch)
         })
         .collect(),
     ))
 }
 
-/// A run for everything, asked for by nobody in particular.
+/// A deploy run for everything, asked for by nobody in particular.
 fn new_run(environment: EnvironmentName, trigger: Trigger, commit: &Commit, lane: &str) -> NewRun {
     NewRun {
+        kind: RunKind::Deploy,
         environment,
         replay: 0,
         trigger,
@@ -239,11 +241,42 @@ fn drift_in_words(drift: &DriftDetected) -> String {
     format!("drift of {}", names.join(", "))
 }
 
-fn no_clusters(engine: &Engine, request: &ClusterRequested) -> String {
-    let providers = engine.providers_that_create();
-    let known = if providers.is_empty() { "none".to_owned() } else { providers.join(", ") };
-    format!(
-        "no provider makes the cluster of `{}`; providers that make clusters here: {known}",
-        request.environment
-    )
+/// A cluster that is asked for becomes a run if windlass makes the environment's cluster. A removal names the cluster once more, and who asks.
+fn plan_cluster(engine: &Engine, request: &ClusterRequested) -> Result<Plan, Cause> {
+    let environment = &request.environment;
+    let head = engine.source.resolve(None).map_err(|error| source_cause(&error))?;
+    let branch = branch_of(&*engine.control(&head)?, environment)?;
+    let commit = match &request.commit {
+        Some(revision) => {
+            engine.source.resolve(Some(revision.as_str())).map_err(|error| source_cause(&error))?
+        }
+        None => engine.source.resolve(Some(&branch)).unwrap_or(head),
+    };
+    let target = engine.cluster_target(environment, &commit)?;
+    let (provider, cluster) = (target.provider.name(), &target.spec.name);
+    if let Some(other) = request.provider.as_ref().filter(|asked| *asked != provider) {
+        return Ok(Plan::Nothing(format!(
+            "the cluster of `{environment}` is made by `{provider}`, not by `{other}`"
+        )));
+    }
+    let kind = match request.work {
+        ClusterWork::Ensure => RunKind::Cluster,
+        ClusterWork::Remove if request.requester.is_none() || request.confirm.as_ref() != Some(cluster) => {
+            let reason = format!(
+                "nothing is removed unless somebody asks for it and `confirm` names the cluster: `{cluster}`"
+            );
+            return Ok(Plan::Nothing(reason));
+        }
+        ClusterWork::Remove => RunKind::Removal,
+    };
+    let (trigger, lane, requester) = match &request.requester {
+        Some(requester) => (Trigger::Manual, "manual", requester.as_str()),
+        None => (Trigger::Automatic, branch.as_str(), ""),
+    };
+    Ok(Plan::Runs(vec![NewRun {
+        kind,
+        requester: requester.to_owned(),
+        subject: subject(engine, &commit),
+        ..new_run(environment.clone(), trigger, &commit, lane)
+    }]))
 }

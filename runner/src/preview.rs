@@ -114,6 +114,7 @@ pub async fn gate(
         control: &control,
         environment,
         services: scope(policy, &[]),
+        cluster: None,
         trigger,
         commit,
         barred: &decided.barred,

@@ -15,6 +15,7 @@ use windlass_core::failure::FailureClass;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
 use windlass_core::object::ObjectRef;
 use windlass_core::policy::control::EnvironmentPolicy;
+use windlass_core::provider::Kubeconfig;
 use windlass_core::release::{NoTarget, Release};
 use windlass_core::run::{Outcome, RunState, Stage, Step, Trigger};
 use windlass_store::{Change, Claim, Hold, Lease, Reason, RunRow, StageRecord, StoreError, Waker};
@@ -50,6 +51,8 @@ pub struct Run {
     values: Vec<SecretValue>,
     /// The watch that saw the release become ready, on its way from wait to verify.
     pub(crate) watching: Option<Watching>,
+    /// The way into a cluster that was tried, on its way from verify to publish.
+    pub(crate) kubeconfig: Option<Kubeconfig>,
     /// Whether this process has written objects in the run's name.
     pub(crate) has_written: bool,
     /// What an apply wrote before the cluster fell silent.
@@ -84,6 +87,7 @@ impl Run {
             redactor: Redactor::new([]),
             values: Vec::new(),
             watching: None,
+            kubeconfig: None,
             has_written: false,
             interrupted: Interrupted::default(),
             journal,
@@ -377,11 +381,15 @@ impl Run {
         u32::try_from(failed).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Ends the run.
+    /// Ends the run. Of a cluster that could not be made, an event tells.
     pub async fn end(&mut self, outcome: Outcome, cause: Cause) -> Result<(), StoreError> {
-        let reason = Reason { text: self.redactor.redact(&cause.to_text()).into_owned(), code: cause.code };
+        let text = self.redactor.redact(&cause.to_text()).into_owned();
+        let reason = Reason { text, code: cause.code.clone() };
         trace::end_run(&self.span, outcome, &reason.code);
-        self.engine.store.end(&mut self.claim, outcome, reason, self.engine.now()).await
+        let failed = crate::clusters::failed_event(&self.engine, self.row(), outcome, &cause);
+        let mut changes = vec![Change::End(outcome, reason)];
+        changes.extend(failed.as_ref().map(Change::Emit));
+        self.engine.store.write_run(&mut self.claim, &changes, self.engine.now()).await
     }
 
     /// Ends a run whose release failed.
@@ -392,9 +400,16 @@ impl Run {
     /// Ends the run as verified; from now on its release is one to return to.
     pub async fn end_verified(&mut self) -> Result<(), Stop> {
         let reason = Reason::new("verified", "every object is ready and carries this release");
+        self.end_well(&[Change::Verified], reason).await.map(drop)
+    }
+
+    /// Ends the run well, together with what must become true at just that moment.
+    pub async fn end_well(&mut self, with: &[Change<'_>], reason: Reason) -> Result<Outcome, Stop> {
         trace::end_run(&self.span, Outcome::Verified, &reason.code);
-        let changes = [Change::Verified, Change::End(Outcome::Verified, reason)];
-        Ok(self.engine.store.write_run(&mut self.claim, &changes, self.engine.now()).await?)
+        let mut changes = with.to_vec();
+        changes.push(Change::End(Outcome::Verified, reason));
+        self.engine.store.write_run(&mut self.claim, &changes, self.engine.now()).await?;
+        Ok(Outcome::Verified)
     }
 
     /// Marks the environment for a person to look at.

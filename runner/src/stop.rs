@@ -261,6 +261,9 @@ pub fn exit_of(code: &str) -> Exit {
         | "empty_release"
         | "secret_missing"
         | "cluster_unknown"
+        | "cluster_not_made"
+        | "cluster_config_invalid"
+        | "cluster_refused"
         | "run_unknown" => Exit::Usage,
         "unauthorised" | "forbidden" => Exit::Auth,
         "field_conflict" | "stale_write" | "not_waiting" | "already_serving" | "already_there" | "busy" => {

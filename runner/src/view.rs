@@ -13,12 +13,16 @@ use utoipa::ToSchema;
 use windlass_core::diagnosis::Diagnosis;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
 use windlass_core::policy::gate::{Decision, GateAnswer, GateCode};
-use windlass_core::run::{Outcome, RunState, Stage, Trigger};
+use windlass_core::run::{Outcome, RunKind, RunState, Stage, Trigger};
 use windlass_store::{Approval, InboxId, RunRow, StageRecord, Store, StoreError};
 
 pub use self::environment::{BarView, EnvironmentView, LiveView, OpenRunView, PauseView, ReleaseView};
 pub use self::event::EventView;
 use crate::stages::apply::{ApplyRecord, Intent};
+use crate::stages::cluster::ensure::EnsureRecord;
+use crate::stages::cluster::plan::PlanRecord;
+use crate::stages::cluster::remove::RemoveRecord;
+use crate::stages::cluster::verify::VerifyRecord;
 use crate::stages::gate::GateRecord;
 use crate::stages::render::RenderRecord;
 use crate::stop::Failure;
@@ -29,6 +33,9 @@ use crate::stop::Failure;
 pub struct RunView {
     #[schema(value_type = String)]
     pub id: RunId,
+    /// What it is for: `deploy`, `cluster` or `removal`.
+    #[schema(value_type = String)]
+    pub kind: RunKind,
     #[schema(value_type = String)]
     pub environment: EnvironmentName,
     #[schema(value_type = String)]
@@ -75,11 +82,33 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub changes: Option<ApplyRecord>,
+    /// What a run about a cluster asked for: the provider's changes, and what the cluster costs in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub plan: Option<PlanRecord>,
+    /// What came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub cluster: Option<ClusterView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub diagnosis: Option<Box<Diagnosis>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalView>,
+}
+
+/// What a run has done about a cluster, as far as it came.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClusterView {
+    /// What the provider made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<EnsureRecord>,
+    /// How it was seen to take work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<VerifyRecord>,
+    /// What was removed, and what is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<RemoveRecord>,
 }
 
 /// A page of runs, newest first.
@@ -122,6 +151,9 @@ pub struct StageView {
     #[schema(value_type = Option<Object>)]
     pub took: Option<Duration>,
     pub ok: Option<bool>,
+    /// What a provider told meanwhile, of much the last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub progress: Vec<String>,
 }
 
 /// What somebody decided about a run.
@@ -151,6 +183,7 @@ impl RunView {
         let render: Option<RenderRecord> = last(journal, Stage::Render);
         Self {
             id: row.id,
+            kind: row.kind,
             environment: row.environment,
             state: row.state,
             trigger: row.trigger,
@@ -170,6 +203,8 @@ impl RunView {
             stages: journal.iter().map(StageView::of).collect(),
             gate: gate.map(|gate| gate.answer),
             changes: last(journal, Stage::Apply),
+            plan: last(journal, Stage::Plan),
+            cluster: ClusterView::of(row.kind, journal),
             diagnosis: diagnosis(journal),
             approvals: approvals.into_iter().map(ApprovalView::of).collect(),
         }
@@ -181,12 +216,33 @@ impl RunView {
     }
 }
 
+impl ClusterView {
+    /// What to say beside a stage that has ended.
+    fn note(&self, stage: Stage) -> String {
+        let note = match stage {
+            Stage::Ensure => self.made.as_ref().map(EnsureRecord::in_words),
+            Stage::Verify => self.seen.as_ref().map(VerifyRecord::in_words),
+            Stage::Remove => self.removed.as_ref().map(RemoveRecord::in_words),
+            _ => None,
+        };
+        note.unwrap_or_default()
+    }
+
+    fn of(kind: RunKind, journal: &[StageRecord]) -> Option<Self> {
+        let made = last(journal, Stage::Ensure);
+        let seen = if kind == RunKind::Cluster { last(journal, Stage::Verify) } else { None };
+        let removed = last(journal, Stage::Remove);
+        (made.is_some() || removed.is_some()).then_some(Self { made, seen, removed })
+    }
+}
+
 impl StageView {
     fn of(record: &StageRecord) -> Self {
         let took =
             record.ended_at.and_then(|ended| Duration::try_from(ended.duration_since(record.began_at)).ok());
         let ok = if record.result.is_some() { Some(true) } else { record.error.as_ref().map(|_| false) };
-        Self { stage: record.stage, attempt: record.attempt, began_at: record.began_at, took, ok }
+        let progress = record.progress.clone();
+        Self { stage: record.stage, attempt: record.attempt, began_at: record.began_at, took, ok, progress }
     }
 }
 
@@ -248,15 +304,38 @@ impl RunView {
         let when = self.ended_at.unwrap_or(self.created_at).strftime("%Y-%m-%d %H:%M:%S");
         let note = self.note();
         format!(
-            "{} {:<11} {:<7} {:<8} {:<8} {when}  {}{}",
+            "{} {:<11} {:<7} {:<8} {:<8} {when}  {}{}{}",
             shape(self.state),
             self.state.to_string(),
             self.id.to_string(),
             self.environment.to_string(),
             self.commit.short(),
+            self.about(),
             self.subject,
             dash(&note)
         )
+    }
+
+    /// What the run is for, where that is not to deploy.
+    fn about(&self) -> &'static str {
+        match self.kind {
+            RunKind::Deploy => "",
+            RunKind::Cluster => "cluster: ",
+            RunKind::Removal => "removal of the cluster: ",
+        }
+    }
+
+    /// The line that begins what is told of a run that goes.
+    pub fn heading(&self) -> String {
+        let heading = format!(
+            "{}  {} → {}  {}{}",
+            self.id,
+            self.commit.short(),
+            self.environment,
+            self.about(),
+            self.subject
+        );
+        heading.trim_end().to_owned()
     }
 
     fn note(&self) -> String {
@@ -292,8 +371,8 @@ impl RunView {
             self.environment,
             self.commit.short()
         );
-        if !self.subject.is_empty() {
-            writeln!(text, "  {}", self.subject).expect("writing to a string cannot fail");
+        if !self.subject.is_empty() || self.kind != RunKind::Deploy {
+            writeln!(text, "  {}{}", self.about(), self.subject).expect("writing to a string cannot fail");
         }
         let by = if self.requester.is_empty() { "an event" } else { &self.requester };
         writeln!(
@@ -306,6 +385,9 @@ impl RunView {
         writeln!(text, "  stages       {}", self.stages_in_words()).expect("cannot fail");
         if let Some(changes) = &self.changes {
             writeln!(text, "  changes      {}", changes.in_words()).expect("cannot fail");
+        }
+        if let Some(plan) = &self.plan {
+            writeln!(text, "  plan         {}", plan.in_words()).expect("cannot fail");
         }
         self.write_end(&mut text, reason);
         text
@@ -357,9 +439,11 @@ impl RunView {
                 };
                 Some(format!("windlass approve {id}{asked}"))
             }
+            GateCode::WindowClosed if self.kind != RunKind::Deploy => Some("it goes on by itself".to_owned()),
             GateCode::WindowClosed => Some(format!(
                 "it goes on by itself; at once only with `windlass deploy -e {environment} --override REASON`"
             )),
+            GateCode::ClusterAutoDeployOff => Some(format!("windlass cluster create {environment}")),
             GateCode::Frozen | GateCode::Paused | GateCode::CommitBarred => {
                 Some(format!("windlass resume -e {environment}"))
             }
@@ -416,7 +500,12 @@ impl RunView {
                 .as_ref()
                 .map(|diagnosis| format!("{}: {}", diagnosis.object, diagnosis.headline))
                 .unwrap_or_default(),
-            Stage::Secrets | Stage::Verify | Stage::Rollback => String::new(),
+            Stage::Plan => self.plan.as_ref().map(PlanRecord::in_words).unwrap_or_default(),
+            Stage::Ensure | Stage::Verify | Stage::Remove => {
+                self.cluster.as_ref().map(|cluster| cluster.note(stage)).unwrap_or_default()
+            }
+            Stage::Publish => "the way in is kept, sealed".to_owned(),
+            Stage::Secrets | Stage::Rollback => String::new(),
         }
     }
 
@@ -425,6 +514,7 @@ impl RunView {
         match stage {
             Stage::Gate => self.gate.as_ref().map(GateAnswer::to_text).unwrap_or_default(),
             Stage::Apply => self.changes.as_ref().map(ApplyRecord::to_text).unwrap_or_default(),
+            Stage::Plan => self.plan.as_ref().map(PlanRecord::to_text).unwrap_or_default(),
             _ => String::new(),
         }
     }
@@ -436,8 +526,22 @@ impl RunView {
             write!(text, "\n{}\n", gate.to_text()).expect("writing to a string cannot fail");
         }
         self.write_release(&mut text);
+        self.write_cluster(&mut text);
         self.write_proof(&mut text);
         text
+    }
+
+    /// What was planned for a cluster, and what its provider told on the way.
+    fn write_cluster(&self, text: &mut String) {
+        let Some(plan) = &self.plan else { return };
+        write!(text, "\nPlan\n  {}\n{}", plan.in_words(), plan.to_text())
+            .expect("writing to a string cannot fail");
+        for stage in self.stages.iter().filter(|stage| !stage.progress.is_empty()) {
+            write!(text, "\nWhat `{}` told of {}\n", plan.provider, stage.stage).expect("cannot fail");
+            for line in &stage.progress {
+                writeln!(text, "  {line}").expect("writing to a string cannot fail");
+            }
+        }
     }
 
     fn write_release(&self, text: &mut String) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::EnvironmentName;
 use crate::policy::control::DeployControl;
+use crate::run::RunKind;
 
 /// What is known of a repository at the commit that arrived.
 #[derive(Debug, Clone)]
@@ -39,20 +40,11 @@ pub struct Sources {
 pub struct Affected {
     /// The environment.
     pub environment: EnvironmentName,
-    /// The run that it gets.
-    pub run: AffectedRun,
+    /// The run that it gets: a deploy run, or a cluster run, which asks for the deploy run itself once the cluster is ready, so that there is
+    /// none beside it.
+    pub run: RunKind,
     /// Why: every reason, those of the run that it gets first.
     pub because: Vec<Because>,
-}
-
-/// The run that an affected environment gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AffectedRun {
-    /// A deploy run.
-    Deploy,
-    /// A cluster run. It asks for the deploy run itself once the cluster is ready, so there is none beside it.
-    Cluster,
 }
 
 /// Why an environment is affected.
@@ -90,8 +82,8 @@ fn of_environment(change: &Change<'_>, environment: &EnvironmentName) -> Option<
     };
     because.sort();
     let run = match because.first()? {
-        Because::ClusterFile(_) => AffectedRun::Cluster,
-        _ => AffectedRun::Deploy,
+        Because::ClusterFile(_) => RunKind::Cluster,
+        _ => RunKind::Deploy,
     };
     Some(Affected { environment: environment.clone(), run, because })
 }

@@ -249,6 +249,9 @@ pub struct ClusterRequested {
     /// The commit whose configuration counts; left out for the head of the environment's branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Revision>,
+    /// The cluster's name once more: nothing is removed without it, so that a slip of the hand removes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<ClusterName>,
     /// Who asks; left out where a change of the configuration does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<Line>,

@@ -10,7 +10,7 @@
 //! | [`ServiceEnabled`](Rule::ServiceEnabled) | the service's `enabled: false` | — |
 //! | [`CommitBarred`](Rule::CommitBarred) | the commit failed here and was rolled back | rollback |
 //! | [`Window`](Rule::Window) | outside of `deployment_windows`, or in a freeze of them | rollback, emergency override |
-//! | [`EnvironmentAutoDeploy`](Rule::EnvironmentAutoDeploy) | the environment's `auto_deploy: false` | manual, rollback |
+//! | [`EnvironmentAutoDeploy`](Rule::EnvironmentAutoDeploy) | the environment's `auto_deploy: false`; of a cluster run, the one of its configuration | manual, rollback |
 //! | [`ServiceAutoDeploy`](Rule::ServiceAutoDeploy) | the service's `auto_deploy: false` | manual, rollback |
 //! | [`Approval`](Rule::Approval) | `require_manual_approval` or `require_approval`, and approvals are missing | rollback |
 //!
@@ -18,6 +18,11 @@
 //!
 //! A rollback passes every rule but `enabled`: whoever asks for the way back asks because something is broken now. A disabled environment
 //! or service is not windlass's to touch, not even backwards.
+//!
+//! # Clusters
+//!
+//! A run that makes or removes a cluster is judged by the same rules, and concerns no service. Whether it may come by itself is said by the
+//! cluster's own configuration ([`ClusterSwitch`]), where nothing written means no: machines cost money.
 //!
 //! # Several services in one run
 //!
@@ -45,6 +50,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ClusterSwitch;
 use super::control::DeployControl;
 use crate::name::{Commit, Digest, EnvironmentName, ServiceName};
 use crate::run::Trigger;
@@ -58,8 +64,10 @@ pub struct GateInput<'a> {
     pub control: &'a DeployControl,
     /// The environment that the run is for.
     pub environment: &'a EnvironmentName,
-    /// The services that the run concerns.
+    /// The services that the run concerns; none of a run about a cluster.
     pub services: ServiceScope,
+    /// `auto_deploy` of the cluster's configuration, where the run is about the cluster; it stands for the environment's.
+    pub cluster: Option<&'a ClusterSwitch>,
     /// Why the run exists.
     pub trigger: Trigger,
     /// What it would apply.
@@ -287,6 +295,8 @@ pub enum GateCode {
     WindowFreeze,
     /// The environment takes no automatic events.
     EnvironmentAutoDeployOff,
+    /// The cluster's configuration lets no change be carried out without asking.
+    ClusterAutoDeployOff,
     /// No service that was left takes automatic events.
     ServiceAutoDeployOff,
     /// Approvals are missing.
@@ -422,7 +432,7 @@ display_word!(Rule, GateCode);
 
 impl GateCode {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Pass,
         Self::Frozen,
         Self::Paused,
@@ -434,6 +444,7 @@ impl GateCode {
         Self::WindowClosed,
         Self::WindowFreeze,
         Self::EnvironmentAutoDeployOff,
+        Self::ClusterAutoDeployOff,
         Self::ServiceAutoDeployOff,
         Self::ApprovalMissing,
         Self::ApprovalRejected,
@@ -458,6 +469,7 @@ impl GateCode {
             Self::WindowClosed => "window_closed",
             Self::WindowFreeze => "window_freeze",
             Self::EnvironmentAutoDeployOff => "environment_auto_deploy_off",
+            Self::ClusterAutoDeployOff => "cluster_auto_deploy_off",
             Self::ServiceAutoDeployOff => "service_auto_deploy_off",
             Self::ApprovalMissing => "approval_missing",
             Self::ApprovalRejected => "approval_rejected",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use windlass_core::name::{EnvironmentName, RunId, ServiceName};
+use windlass_core::name::{ClusterName, EnvironmentName, RunId, ServiceName};
 
 use crate::http::access::Role;
 use crate::http::config::Listen;
@@ -135,6 +135,9 @@ pub enum Command {
         after_help = "Examples:\n  windlass serve\n  windlass serve --listen 127.0.0.1:8080\n  windlass serve --until-idle"
     )]
     Serve(Serve),
+    /// Clusters that a provider makes: plan, create, list, delete
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Tokens for the HTTP API
     #[command(subcommand)]
     Token(Token),
@@ -443,6 +446,77 @@ pub struct Serve {
     /// Listen for HTTP at this address, port 0 for a free one, or at `none` [default: `http.listen`, 127.0.0.1:7878]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<Listen>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cluster {
+    /// Show what the provider would create, change and remove, and the monthly price; changes nothing
+    #[command(
+        after_help = "Examples:\n  windlass cluster plan dev\n  windlass cluster plan prod --at v1.4.0 --exit-code"
+    )]
+    Plan(PlanCluster),
+    /// Create an environment's cluster, or bring it up to date, then deploy to it; goes on where an earlier run stopped
+    #[command(
+        after_help = "Examples:\n  windlass cluster create dev\n  windlass cluster create prod --at v1.4.0"
+    )]
+    Create(CreateCluster),
+    /// Remove an environment's cluster and everything that the provider made for it
+    #[command(
+        after_help = "Examples:\n  windlass cluster delete dev --dry-run\n  windlass cluster delete dev --yes hetzner-dev-cluster"
+    )]
+    Delete(DeleteCluster),
+    /// List the clusters that runs have made
+    #[command(after_help = "Example:\n  windlass cluster list")]
+    List,
+    /// Print the kubeconfig of a cluster that a run has made: a credential
+    #[command(after_help = "Example:\n  windlass cluster kubeconfig dev >dev.kubeconfig")]
+    Kubeconfig(OneCluster),
+}
+
+#[derive(Debug, Args)]
+pub struct PlanCluster {
+    /// The environment
+    pub env: EnvironmentName,
+    /// A commit, branch or tag [default: HEAD]
+    #[arg(long, value_name = "COMMIT", conflicts_with = "worktree")]
+    pub at: Option<String>,
+    /// Plan the configuration as it is, committed or not
+    #[arg(long)]
+    pub worktree: bool,
+    /// Exit with 3 when there are differences
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateCluster {
+    /// The environment
+    pub env: EnvironmentName,
+    /// A commit, branch or tag [default: HEAD]
+    #[arg(long, value_name = "COMMIT")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteCluster {
+    /// The environment
+    pub env: EnvironmentName,
+    /// The cluster's name, typed once more: nothing is removed without it
+    #[arg(long, value_name = "NAME")]
+    pub yes: Option<ClusterName>,
+    /// Only say what would be removed, and what would be left
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Args)]
+pub struct OneCluster {
+    /// The environment
+    pub env: EnvironmentName,
 }
 
 #[derive(Debug, Subcommand)]

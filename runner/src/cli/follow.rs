@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
 use tokio::time::MissedTickBehavior;
-use windlass_core::event::Event;
+use windlass_core::event::{Event, EventType};
 use windlass_core::name::RunId;
-use windlass_core::run::{RunState, Stage};
-use windlass_store::{InboxStatus, Seen, StoreError};
+use windlass_core::run::{Outcome, RunKind, RunState, Stage};
+use windlass_store::{InboxId, InboxStatus, Seen, StoreError};
 
 use super::args::Follow;
 use super::signals::Signals;
 use super::talk::{FRAME, HEARTBEAT, Talk};
+use crate::clusters::event_identity;
 use crate::engine::{Engine, Live};
 use crate::exit::Exit;
 use crate::printer::{Listener, Printer};
@@ -65,9 +66,7 @@ pub(super) async fn send(
             };
             match inbox.status {
                 InboxStatus::New => Ok(None),
-                InboxStatus::Planned => {
-                    Ok(Some(Followed::Runs(views(&engine, &engine.store.runs_of(inbox.inbox).await?).await?)))
-                }
+                InboxStatus::Planned => with_followers(&engine, inbox.inbox).await,
                 InboxStatus::Ignored | InboxStatus::Dead => {
                     Ok(Some(Followed::Nothing(inbox.reason.unwrap_or_default())))
                 }
@@ -77,6 +76,25 @@ pub(super) async fn send(
     .await?;
     annotate(engine, printer, &followed).await?;
     Ok(followed)
+}
+
+/// The runs of an event, and of what these asked for: a cluster that is ready is deployed to. None while such a run is only on its way.
+async fn with_followers(engine: &Engine, inbox: InboxId) -> Result<Option<Followed>, Cause> {
+    let mut all = views(engine, &engine.store.runs_of(inbox).await?).await?;
+    let made: Vec<_> = all
+        .iter()
+        .filter(|view| view.kind == RunKind::Cluster && view.outcome() == Some(Outcome::Verified))
+        .map(|view| view.id)
+        .collect();
+    for run in made {
+        let ready = event_identity(run, EventType::ClusterReady);
+        let Some(event) = engine.store.event_of(&ready.source, &ready.id).await? else { continue };
+        if event.status == InboxStatus::New {
+            return Ok(None);
+        }
+        all.extend(views(engine, &engine.store.runs_of(event.inbox).await?).await?);
+    }
+    Ok(Some(Followed::Runs(all)))
 }
 
 /// Where GitHub Actions listens: marks what failed in its files, and writes the summary of the step.
@@ -347,15 +365,20 @@ fn stopping(view: &RunView, at_once: bool) -> String {
     let id = view.id;
     let stands = match (&view.changes, view.state) {
         (_, RunState::At(Stage::Rollback)) => "the way back is not complete".to_owned(),
+        (_, RunState::At(Stage::Ensure | Stage::Verify | Stage::Publish)) => {
+            "the cluster is not ready, and what was made stays".to_owned()
+        }
+        (_, RunState::At(Stage::Remove)) => "the cluster may be removed in part".to_owned(),
         (Some(changes), _) => format!("applied ({}), and not yet verified", changes.in_words()),
         (None, RunState::At(Stage::Apply)) if at_once => "some of its objects may be written".to_owned(),
         (None, _) => "nothing is applied".to_owned(),
     };
-    let cancel = if view.changes.is_none() && !at_once {
-        format!(", or end it with `windlass runs cancel {id}`")
-    } else {
-        String::new()
+    let may_cancel = match view.kind {
+        RunKind::Deploy => view.changes.is_none() && !at_once,
+        RunKind::Cluster | RunKind::Removal => true,
     };
+    let cancel =
+        if may_cancel { format!(", or end it with `windlass runs cancel {id}`") } else { String::new() };
     format!(
         "{id} is stopped: {stands}. The next windlass that works here goes on with it: `windlass runs watch {id}`{cancel}"
     )

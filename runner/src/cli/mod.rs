@@ -2,6 +2,7 @@
 
 mod actions;
 pub mod args;
+mod cluster;
 mod command;
 mod deliver;
 mod demo;
@@ -23,7 +24,7 @@ use jiff::{Timestamp, Zoned};
 use windlass_core::policy::gate::HoldKind;
 use windlass_store::Decision;
 
-use self::args::{Cli, Command, Emulate, Events, Gate, Global, Runs, Token};
+use self::args::{Cli, Cluster, Command, Emulate, Events, Gate, Global, Runs, Token};
 use self::command::Context;
 use crate::builder::Plugins;
 use crate::exit::Exit;
@@ -85,6 +86,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Cause> {
         Command::Freeze(args) => runs::stand_still(context, args, HoldKind::Freeze).await,
         Command::Resume(args) => runs::resume(context, args).await,
         Command::Serve(args) => serve::serve(context, &args).await,
+        Command::Cluster(Cluster::Plan(args)) => cluster::plan(context, &args).await,
+        Command::Cluster(Cluster::Create(args)) => cluster::create(context, args).await,
+        Command::Cluster(Cluster::Delete(args)) => cluster::delete(context, args).await,
+        Command::Cluster(Cluster::List) => cluster::list(context).await,
+        Command::Cluster(Cluster::Kubeconfig(args)) => cluster::kubeconfig(context, &args).await,
         Command::Token(Token::New(args)) => serve::new_token(context, &args),
         Command::Schema(args) => inspect::print_schema(context, &args),
         Command::Config => {

@@ -30,6 +30,8 @@ const WIDTH: usize = 80;
 pub(super) struct Talk {
     printer: Printer,
     told: BTreeMap<RunId, usize>,
+    /// The line of a provider that was said last, of each attempt at a stage.
+    heard: BTreeMap<(RunId, Stage, u32), String>,
     usual: BTreeMap<EnvironmentName, Usual>,
     /// The stage that each run is in.
     current: BTreeMap<RunId, Current>,
@@ -53,6 +55,7 @@ impl Talk {
         Self {
             printer,
             told: BTreeMap::new(),
+            heard: BTreeMap::new(),
             usual: BTreeMap::new(),
             current: BTreeMap::new(),
             waiting: None,
@@ -88,17 +91,19 @@ impl Talk {
     pub(super) fn tell(&mut self, view: &RunView) -> usize {
         if let Entry::Vacant(vacant) = self.told.entry(view.id) {
             vacant.insert(0);
-            let line =
-                format!("{}  {} → {}  {}", view.id, view.commit.short(), view.environment, view.subject);
-            self.say(line.trim_end());
+            self.say(&view.heading());
         }
         let from = self.told[&view.id];
         let ended: Vec<_> =
             view.stages.iter().skip(from).take_while(|stage| stage.ok.is_some()).cloned().collect();
         for stage in &ended {
+            self.tell_progress(view, stage);
             self.tell_stage(view, stage);
         }
         self.told.insert(view.id, from + ended.len());
+        if let Some(going) = view.stages.get(from + ended.len()) {
+            self.tell_progress(view, going);
+        }
         match view.stages.last().filter(|stage| stage.ok.is_none() && view.outcome().is_none()) {
             Some(StageView { stage, began_at, .. }) => {
                 let environment = view.environment.clone();
@@ -113,6 +118,19 @@ impl Talk {
             }
         }
         ended.len()
+    }
+
+    /// Says what a provider has told since the last look. Of very much only the end is kept, so lines are known by what they say.
+    fn tell_progress(&mut self, view: &RunView, stage: &StageView) {
+        let key = (view.id, stage.stage, stage.attempt);
+        let said = self.heard.get(&key);
+        let said = stage.progress.iter().rposition(|line| Some(line) == said).map_or(0, |at| at + 1);
+        for line in &stage.progress[said..] {
+            self.say(&format!("  ◐ {line}"));
+        }
+        if let Some(last) = stage.progress.last() {
+            self.heard.insert(key, last.clone());
+        }
     }
 
     fn tell_stage(&mut self, view: &RunView, stage: &StageView) {

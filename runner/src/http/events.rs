@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
-use windlass_core::event::{Event, EventData, EventIdentity};
+use windlass_core::event::{ClusterWork, Event, EventData, EventIdentity};
 use windlass_core::queue::Queue as _;
 use windlass_store::{DEDUPLICATION, InboxEvent, Seen, StoreError};
 
@@ -111,6 +111,9 @@ fn permit(caller: &Caller, received: &Received) -> Result<(), Problem> {
         }
         EventData::DeployRequested(request) if request.override_reason.is_some() => {
             caller.require(Role::Admin).map_err(|problem| problem.at(member("data.override_reason")))
+        }
+        EventData::ClusterRequested(request) if request.work == ClusterWork::Remove => {
+            caller.require(Role::Admin).map_err(|problem| problem.at(member("data.work")))
         }
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! Gate: may this run go ahead, now?
 //!
-//! Takes: the run. Gives: the services that go. Touches: nothing. May be repeated because it is a pure judgement of the policy, of what people
+//! Takes: the run. Gives: the services that go, none of a run about a cluster. Touches: nothing. May be repeated because it is a pure judgement of the policy, of what people
 //! decided and of the time. On failure: the run is held, and says for what and until when; or refused, when the policy cannot be read.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use windlass_core::name::{Digest, ServiceName};
 use windlass_core::policy::control::{DeployControl, EnvironmentPolicy};
 use windlass_core::policy::gate::{self, Decision, GateAnswer, GateCode, GateInput, ServiceScope};
-use windlass_core::run::Stage;
+use windlass_core::run::{RunKind, Stage};
 
 use super::render::Rendered;
 use crate::run::Run;
@@ -41,9 +41,28 @@ impl Gated {
     }
 }
 
+/// What a run has prepared, by content: an approval is of just this.
+pub trait Preparation {
+    /// What the gate let pass before.
+    fn gated(&self) -> &Gated;
+
+    /// The content.
+    fn digest(&self) -> &Digest;
+}
+
+impl Preparation for Rendered {
+    fn gated(&self) -> &Gated {
+        &self.gated
+    }
+
+    fn digest(&self) -> &Digest {
+        &self.record.digest
+    }
+}
+
 /// A run that may touch the cluster, and holds the environment lease to do so.
 #[derive(Debug)]
-pub struct Admitted(pub Rendered);
+pub struct Admitted<T>(pub T);
 
 /// Judges the run before it is rendered. A run that only waits for an approval goes on: what is approved is the render.
 pub async fn pass(run: &mut Run) -> Result<Gated, Stop> {
@@ -62,20 +81,20 @@ async fn first_judgement(run: &mut Run, control: Arc<DeployControl>) -> Result<G
     Err(stop(&answer, None))
 }
 
-/// Judges the rendered run once more, now with its digest, and takes the environment lease.
+/// Judges the prepared run once more, now with its digest, and takes the environment lease.
 ///
 /// A run that waited for the lease is judged again when it gets it: a window may have closed, a newer run may have come.
-pub async fn admit(run: &mut Run, rendered: Rendered) -> Result<Admitted, Stop> {
+pub async fn admit<T: Preparation>(run: &mut Run, prepared: T) -> Result<Admitted<T>, Stop> {
     if !run.has_executed() {
-        let answer = judge(run, &rendered.gated.control, Some(&rendered.record.digest)).await?;
+        let answer = judge(run, &prepared.gated().control, Some(prepared.digest())).await?;
         if answer.decision != Decision::Pass {
-            return Err(stop(&answer, Some(rendered.record.digest.clone())));
+            return Err(stop(&answer, Some(prepared.digest().clone())));
         }
         run.check_cancelled().await?;
         run.advance_to_ready().await?;
     }
     run.take_lease().await?;
-    Ok(Admitted(rendered))
+    Ok(Admitted(prepared))
 }
 
 async fn judge(run: &Run, control: &DeployControl, digest: Option<&Digest>) -> Result<GateAnswer, Stop> {
@@ -83,13 +102,21 @@ async fn judge(run: &Run, control: &DeployControl, digest: Option<&Digest>) -> R
     let decided = run.engine.decisions(run.row()).await?;
     let row = run.row();
     let sender = run.engine.store.event(row.event).await?.principal;
+    let cluster = match row.kind {
+        RunKind::Cluster => Some(run.engine.cluster_switch(&row.environment, &row.commit)),
+        RunKind::Deploy | RunKind::Removal => None,
+    };
+    let cluster = cluster.transpose().map_err(Stop::Refuse)?;
+    let is_deploy = row.kind == RunKind::Deploy;
     Ok(gate::judge(&GateInput {
         control,
         environment: &row.environment,
-        services: scope(policy, &row.services),
+        services: if is_deploy { scope(policy, &row.services) } else { ServiceScope::Whole(BTreeSet::new()) },
+        cluster: cluster.as_ref(),
         trigger: row.trigger,
         commit: &row.commit,
-        barred: &decided.barred,
+        // A commit is barred for its release, which says nothing of its cluster.
+        barred: if is_deploy { &decided.barred } else { &[] },
         holds: &decided.holds,
         window_override: decided.window_override.as_ref(),
         approvals: &decided.approvals,

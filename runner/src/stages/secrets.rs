@@ -38,8 +38,8 @@ pub struct Sealed {
 }
 
 /// Performs the stage.
-pub async fn seal(run: &mut Run, admitted: Admitted) -> Result<Sealed, Stop> {
-    let rendered = admitted.0;
+pub async fn seal(run: &mut Run, admitted: Admitted<Rendered>) -> Result<Sealed, Stop> {
+    let Admitted(rendered) = admitted;
     let release = rendered.release.clone();
     let record = run
         .step(Stage::Secrets, Value::Null, move |run| {

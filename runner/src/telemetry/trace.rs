@@ -81,7 +81,7 @@ pub fn run_span(run: &RunRow) -> Span {
         run = %run.id, environment = %run.environment, commit = %run.commit
     );
     follow(&span, run.traceparent.as_deref());
-    span.set_attribute("cicd.pipeline.name", "deploy");
+    span.set_attribute("cicd.pipeline.name", run.kind.as_str());
     span.set_attribute("cicd.pipeline.action.name", "RUN");
     span.set_attribute("cicd.pipeline.run.id", run.id.to_string());
     span.set_attribute("deployment.environment.name", run.environment.to_string());

@@ -33,13 +33,13 @@ pub struct Claim {
 /// alone while another of its environment has the lease or touches the cluster.
 pub(crate) const NEXT: &str = "SELECT runs.id FROM environments JOIN runs ON runs.id = (
         SELECT id FROM runs AS candidate WHERE candidate.environment = environments.name
-        AND state IN ('queued', 'ready', 'gate', 'render', 'secrets', 'apply', 'wait', 'verify', 'rollback')
+        AND state IN ('queued', 'ready', 'gate', 'render', 'plan', 'secrets', 'apply', 'wait', 'ensure', 'remove', 'verify', 'publish', 'rollback')
         AND claim_expires <= ?1
         AND (state <> 'ready' OR NOT (
             EXISTS (SELECT 1 FROM leases WHERE leases.environment = environments.name
                 AND leases.run <> candidate.id AND leases.expires_at > ?1)
             OR EXISTS (SELECT 1 FROM runs AS other WHERE other.environment = environments.name
-                AND other.state IN ('secrets', 'apply', 'wait', 'verify', 'rollback'))))
+                AND other.state IN ('secrets', 'apply', 'wait', 'ensure', 'remove', 'verify', 'publish', 'rollback'))))
         ORDER BY id LIMIT 1)
     ORDER BY environments.served_at, environments.name LIMIT 1";
 const TAKE: &str = "UPDATE runs SET claimed_by = ?3, claim_expires = ?4, epoch = epoch + 1, crash_count = ?5

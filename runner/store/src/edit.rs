@@ -50,7 +50,7 @@ impl Edit {
     /// Takes a step if the state machine allows it, with what every step of its kind brings.
     pub(crate) fn step(&mut self, step: Step, actor: &str, mut detail: Value) -> Result<(), StoreError> {
         let before = self.run.state;
-        self.run.state = before.after(step)?;
+        self.run.state = before.after(self.run.kind, step)?;
         match step {
             Step::Hold => self.park(),
             Step::Wake => self.run.round += 1,

@@ -36,10 +36,14 @@ pub(crate) enum Operation {
     PutArtefact,
     RecordRelease,
     MarkVerified,
+    Progress,
+    PublishCluster,
+    WithdrawCluster,
+    Emit,
 }
 
 impl Operation {
-    const PLAIN: [Self; 26] = [
+    const PLAIN: [Self; 30] = [
         Self::Lead,
         Self::Publish,
         Self::Receive,
@@ -66,6 +70,10 @@ impl Operation {
         Self::PutArtefact,
         Self::RecordRelease,
         Self::MarkVerified,
+        Self::Progress,
+        Self::PublishCluster,
+        Self::WithdrawCluster,
+        Self::Emit,
     ];
 
     /// What is the same for every stage, and the three writes of each stage.
@@ -107,6 +115,10 @@ impl fmt::Display for Operation {
             Self::PutArtefact => "put_artefact",
             Self::RecordRelease => "record_release",
             Self::MarkVerified => "mark_verified",
+            Self::Progress => "progress",
+            Self::PublishCluster => "publish_cluster",
+            Self::WithdrawCluster => "withdraw_cluster",
+            Self::Emit => "emit",
         };
         formatter.write_str(word)
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use windlass_core::name::{EnvironmentName, RunId};
-use windlass_core::run::{RunState, Stage, Step};
+use windlass_core::run::{RunState, Step};
 
 use crate::audit::RUNNER;
 use crate::cells::{integer, micros};
@@ -33,7 +33,7 @@ pub struct Lease {
 
 const FIND: &str = "SELECT epoch, run, expires_at FROM leases WHERE environment = ?1";
 pub(crate) const IN_EXECUTE: &str = "SELECT count(*) FROM runs WHERE environment = ?1 AND id <> ?2
-    AND state IN ('secrets', 'apply', 'wait', 'verify', 'rollback')";
+    AND state IN ('secrets', 'apply', 'wait', 'ensure', 'remove', 'verify', 'publish', 'rollback')";
 const TAKE: &str = "INSERT INTO leases (environment, run, epoch, expires_at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (environment) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
     expires_at = excluded.expires_at WHERE excluded.epoch > leases.epoch";
@@ -46,7 +46,7 @@ const RAISE: &str = "INSERT INTO leases (environment, epoch) VALUES (?1, ?2)
 impl Store {
     /// Takes the environment of the claim's run, or answers none while another run has it.
     ///
-    /// A run that is ready enters stage `secrets` in the same transaction; one that was already touching the cluster when its worker died
+    /// A run that is ready enters the first stage of its execute half in the same transaction; one that was already touching the cluster when its worker died
     /// keeps its state and gets a new epoch. `at_least_epoch` is what the cluster's marker shows: a database that was restored from a
     /// copy may know less than the cluster.
     pub async fn acquire_lease(
@@ -63,7 +63,8 @@ impl Store {
         if matches!(edit.run.state, RunState::At(stage) if stage.is_execute()) {
             edit.note(RUNNER, "take lease again", json!({ "lease_epoch": epoch }));
         } else {
-            edit.step(Step::Begin(Stage::Secrets), RUNNER, json!({ "lease_epoch": epoch }))?;
+            let first = edit.run.kind.first_in_execute();
+            edit.step(Step::Begin(first), RUNNER, json!({ "lease_epoch": epoch }))?;
         }
         let lease = Lease {
             environment: edit.run.environment.clone(),
@@ -147,7 +148,7 @@ fn lease_query<'query>(
 
 #[cfg(test)]
 mod tests {
-    use windlass_core::run::Outcome;
+    use windlass_core::run::{Outcome, Stage};
 
     use super::*;
     use crate::run::Reason;

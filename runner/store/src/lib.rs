@@ -5,7 +5,7 @@
 //! * What a call has answered is on disk: WAL with `synchronous = FULL`, one transaction per call.
 //! * A run is written through a [`Claim`] and only while the claim stands; every state passes through `RunState::after`.
 //! * Nothing here looks at the clock: times are arguments. (The embedded queue is the exception; its contract has no times.)
-//! * No secret is stored. Rendered objects, which hold what people committed, are sealed.
+//! * No secret is stored in the clear. Rendered objects, which hold what people committed, and the way into a cluster are sealed.
 //! * Several processes may open the same directory; one of them leads and claims runs.
 
 mod approval;
@@ -16,6 +16,7 @@ mod cells;
 mod census;
 mod changes;
 mod claim;
+mod cluster;
 mod edit;
 mod environment;
 mod error;
@@ -30,6 +31,7 @@ mod plan;
 mod queue;
 mod release;
 mod run;
+mod seal;
 mod stage;
 mod store;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use cancel::Cancelled;
 pub use census::{Census, RunGroup};
 pub use changes::Seen;
 pub use claim::Claim;
+pub use cluster::{ClusterToPublish, PublishedCluster};
 pub use environment::{Bar, EnvironmentRow, Freeze};
 pub use error::StoreError;
 pub use inbox::{DEDUPLICATION, InboxEvent, InboxId, InboxStatus, Incoming, Taken};

@@ -7,10 +7,11 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use crate::error::StoreError;
 
 /// The schema's history; the position in the list, from one, is the version.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_freeze_kind.sql"),
     include_str!("../migrations/0003_changes.sql"),
+    include_str!("../migrations/0004_cluster_runs.sql"),
 ];
 
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
@@ -58,7 +59,7 @@ mod tests {
         store.close().await;
 
         let refused = Store::open(dir.path()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 3, .. }), "{refused:?}");
+        assert!(matches!(refused, StoreError::SchemaTooNew { found: 99, known: 4, .. }), "{refused:?}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use windlass_core::name::{Commit, EnvironmentName, RunId, ServiceName};
-use windlass_core::run::{Outcome, RunState, Step, Trigger};
+use windlass_core::run::{Outcome, RunKind, RunState, Step, Trigger};
 
 use crate::audit::{self, NewEntry, RUNNER};
 use crate::cells::{integer, micros, word};
@@ -19,6 +19,8 @@ use crate::store::Store;
 /// A run to be made of an event. An event makes one run per environment; a repetition has its own `replay` number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
+    /// What it is for.
+    pub kind: RunKind,
     /// Where it deploys to.
     pub environment: EnvironmentName,
     /// Zero, or which repetition of the event's run it is.
@@ -45,18 +47,19 @@ pub struct NewRun {
 
 const INSERT: &str = "INSERT INTO runs
     (event, environment, replay, trigger, commit_id, lane, requester, services, rollback_to,
-     override_by, override_reason, subject, traceparent, created_at, updated_at, state, version)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, 0)
+     override_by, override_reason, subject, traceparent, created_at, updated_at, state, kind, version)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, 0)
     RETURNING id";
 const OF_KEY: &str = "SELECT * FROM runs WHERE event = ?1 AND environment = ?2 AND replay = ?3";
 /// The literal states and trigger are those of the index `runs_lane`.
-pub(crate) const OLDER_OF_LANE: &str = "SELECT id FROM runs WHERE environment = ?1 AND lane = ?2 AND id < ?3
-    AND state IN ('queued', 'held', 'ready', 'gate', 'render') AND trigger = 'automatic' ORDER BY id";
+pub(crate) const OLDER_OF_LANE: &str = "SELECT id FROM runs WHERE environment = ?1 AND kind = ?2 AND lane = ?3
+    AND id < ?4 AND state IN ('queued', 'held', 'ready', 'gate', 'render', 'plan') AND trigger = 'automatic' ORDER BY id";
 
 impl Store {
     /// Makes the runs of an event, in one transaction with marking the event as planned. Planning again answers the same runs.
     ///
-    /// A new automatic run supersedes older automatic runs of its lane that have not begun to touch the cluster, parked ones included.
+    /// A new automatic run supersedes older automatic runs of its kind and lane that have not begun to touch the cluster, parked ones included.
+    /// A deploy run does not make a cluster run needless, nor the other way round.
     /// What a person asked for, runs and rollbacks, is never superseded and supersedes nothing.
     pub async fn plan(
         &self,
@@ -92,7 +95,7 @@ impl Store {
             actor: run.requester.clone(),
             action: "plan".to_owned(),
             run: Some(id),
-            detail: json!({ "event": run.event, "commit": run.commit, "lane": run.lane, "trigger": run.trigger }),
+            detail: json!({ "event": run.event, "kind": run.kind, "commit": run.commit, "lane": run.lane, "trigger": run.trigger }),
         };
         audit::append(connection, self.key(), &run.environment, &[entry], now).await?;
         if run.trigger == Trigger::Automatic {
@@ -109,11 +112,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let query = sqlx::query_scalar::<_, u64>(OLDER_OF_LANE)
             .bind(newer.environment.as_str())
+            .bind(newer.kind.as_str())
             .bind(&newer.lane)
             .bind(integer(newer.id.0));
         for id in query.fetch_all(&mut *connection).await? {
             let mut edit = Edit::of(connection, RunId(id), now).await?;
-            if edit.run.state.after(Step::End(Outcome::Superseded)).is_err() {
+            if edit.run.state.after(edit.run.kind, Step::End(Outcome::Superseded)).is_err() {
                 continue;
             }
             let reason = Reason::new("superseded", format!("run {} of the same ref is newer", newer.id));
@@ -148,6 +152,7 @@ async fn insert(
         .bind(&run.traceparent)
         .bind(micros(now))
         .bind(RunState::Queued.as_str())
+        .bind(run.kind.as_str())
         .fetch_one(connection)
         .await?;
     Ok(RunId(id))
@@ -292,6 +297,7 @@ mod tests {
         let id = planned(&store, "1", wanted.clone(), 3).await.id;
         let run = store.run(id).await.unwrap();
         let read = NewRun {
+            kind: run.kind,
             environment: run.environment,
             replay: run.replay,
             trigger: run.trigger,

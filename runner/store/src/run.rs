@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId, ServiceName};
-use windlass_core::run::{RunState, Trigger};
+use windlass_core::run::{RunKind, RunState, Trigger};
 
 use crate::cells::{Cells, integer, micros};
 use crate::error::StoreError;
@@ -19,6 +19,8 @@ pub struct RunRow {
     pub id: RunId,
     /// The event that asked for it.
     pub event: InboxId,
+    /// What it is for.
+    pub kind: RunKind,
     /// Where it deploys to.
     pub environment: EnvironmentName,
     /// Zero, or which repetition of the event's run it is.
@@ -27,7 +29,7 @@ pub struct RunRow {
     pub trigger: Trigger,
     /// What it deploys.
     pub commit: Commit,
-    /// The ref within the environment: newer automatic runs of a lane take the place of older ones.
+    /// The ref within the environment: newer automatic runs of a lane take the place of older ones of their kind.
     pub lane: String,
     /// Who asked, as verified.
     pub requester: String,
@@ -221,6 +223,7 @@ pub(crate) fn read_run(row: &SqliteRow) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         id: RunId(cells.number("id")?),
         event: InboxId(cells.number("event")?),
+        kind: cells.word("kind")?,
         environment: cells.parsed("environment")?,
         replay: cells.small("replay")?,
         trigger: cells.word("trigger")?,

@@ -9,8 +9,10 @@ use windlass_core::run::{Outcome, RunState, Stage, Step};
 use crate::audit::RUNNER;
 use crate::cells::{Cells, integer, micros};
 use crate::claim::{self, Claim};
+use crate::cluster::{self, ClusterToPublish};
 use crate::edit::Edit;
 use crate::error::StoreError;
+use crate::inbox::{self, Incoming};
 use crate::kill::Operation;
 use crate::release;
 use crate::run::{Hold, Reason, RunRow};
@@ -34,6 +36,14 @@ pub enum Change<'value> {
     Release(&'value Digest),
     /// Records that this run's release was verified.
     Verified,
+    /// Keeps what a provider tells while the stage is under way: every line of the attempt so far.
+    Progress(Stage, &'value [String]),
+    /// Keeps the way into a cluster that the run has made, in place of an earlier one of the environment.
+    PublishCluster(&'value ClusterToPublish),
+    /// Forgets the environment's cluster and the way into it.
+    WithdrawCluster,
+    /// Puts an event of the runner's own into the inbox, with the rest or not at all.
+    Emit(&'value Incoming),
     /// Parks the run; the claim and the lease are given back with it.
     Hold(Hold),
     /// Ends the run; the claim and the lease are given back with it.
@@ -57,6 +67,8 @@ pub struct StageRecord {
     pub result: Option<Value>,
     /// How it failed.
     pub error: Option<Value>,
+    /// What a provider told meanwhile.
+    pub progress: Vec<String>,
     /// When it began.
     pub began_at: Timestamp,
     /// When it ended; none if it is under way, or its worker died.
@@ -68,6 +80,8 @@ const BEGIN: &str = "INSERT INTO journal (run, stage, attempt, epoch, round, int
 const CLOSE: &str = "UPDATE journal SET result = ?4, error = ?5, ended_at = ?6
     WHERE run = ?1 AND stage = ?2 AND epoch = ?3 AND ended_at IS NULL
     AND attempt = (SELECT max(attempt) FROM journal WHERE run = ?1 AND stage = ?2)";
+const PROGRESS: &str =
+    "UPDATE journal SET progress = ?4 WHERE run = ?1 AND stage = ?2 AND epoch = ?3 AND ended_at IS NULL";
 const JOURNAL: &str = "SELECT * FROM journal WHERE run = ?1 ORDER BY id";
 
 impl Store {
@@ -85,7 +99,7 @@ impl Store {
         let mut writing = self.write().await?;
         let mut edit = claim::edit(&mut writing, claim, now).await?;
         for change in changes {
-            make(&mut writing, &mut edit, change, now).await?;
+            self.make(&mut writing, &mut edit, change, now).await?;
         }
         let run = edit.save(&mut writing, self.key()).await?;
         let operations: Vec<_> = changes.iter().map(operation).collect();
@@ -155,28 +169,65 @@ impl Store {
         let rows = sqlx::query(JOURNAL).bind(integer(run.0)).fetch_all(self.readers()).await?;
         rows.iter().map(read_record).collect()
     }
+
+    async fn make(
+        &self,
+        connection: &mut SqliteConnection,
+        edit: &mut Edit,
+        change: &Change<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match change {
+            Change::Begin(stage, intent) => begin(connection, edit, *stage, intent, now).await,
+            Change::Finish(stage, result) => {
+                close(connection, &edit.run, *stage, (Some(result), None), now).await?;
+                edit.run.crash_count = 0;
+                Ok(())
+            }
+            Change::Fail(stage, error) => {
+                close(connection, &edit.run, *stage, (None, Some(error)), now).await
+            }
+            Change::Advance(step) => edit.step(*step, RUNNER, json!({})),
+            Change::Release(digest) => release::record(connection, &edit.run, digest, now).await,
+            Change::Verified => release::verify(connection, edit.run.id).await,
+            Change::Progress(stage, lines) => tell(connection, &edit.run, *stage, lines).await,
+            Change::PublishCluster(wanted) => {
+                cluster::publish(connection, self.key(), edit, wanted, now).await
+            }
+            Change::WithdrawCluster => cluster::withdraw(connection, edit).await,
+            Change::Emit(event) => emit(connection, edit, event, now).await,
+            Change::Hold(hold) => edit.hold(hold.clone()),
+            Change::End(outcome, reason) => edit.end(*outcome, reason.clone(), RUNNER),
+        }
+    }
 }
 
-async fn make(
+/// An event of the runner's own, known by its identity like any other: one that is there already is not put in again.
+async fn emit(
     connection: &mut SqliteConnection,
     edit: &mut Edit,
-    change: &Change<'_>,
+    event: &Incoming,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    match change {
-        Change::Begin(stage, intent) => begin(connection, edit, *stage, intent, now).await,
-        Change::Finish(stage, result) => {
-            close(connection, &edit.run, *stage, (Some(result), None), now).await?;
-            edit.run.crash_count = 0;
-            Ok(())
-        }
-        Change::Fail(stage, error) => close(connection, &edit.run, *stage, (None, Some(error)), now).await,
-        Change::Advance(step) => edit.step(*step, RUNNER, json!({})),
-        Change::Release(digest) => release::record(connection, &edit.run, digest, now).await,
-        Change::Verified => release::verify(connection, edit.run.id).await,
-        Change::Hold(hold) => edit.hold(hold.clone()),
-        Change::End(outcome, reason) => edit.end(*outcome, reason.clone(), RUNNER),
-    }
+    let taken = inbox::insert(connection, event, now).await?;
+    edit.note(RUNNER, "emit", json!({ "type": event.event_type, "event": taken.id() }));
+    Ok(())
+}
+
+async fn tell(
+    connection: &mut SqliteConnection,
+    run: &RunRow,
+    stage: Stage,
+    lines: &[String],
+) -> Result<(), StoreError> {
+    let told = sqlx::query(PROGRESS)
+        .bind(integer(run.id.0))
+        .bind(stage.as_str())
+        .bind(integer(run.epoch))
+        .bind(bounded(&json!(lines))?)
+        .execute(connection)
+        .await?;
+    if told.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotBegun { run: run.id, stage }) }
 }
 
 async fn begin(
@@ -239,6 +290,10 @@ fn operation(change: &Change<'_>) -> Operation {
         Change::Advance(_) => Operation::Advance,
         Change::Release(_) => Operation::RecordRelease,
         Change::Verified => Operation::MarkVerified,
+        Change::Progress(..) => Operation::Progress,
+        Change::PublishCluster(_) => Operation::PublishCluster,
+        Change::WithdrawCluster => Operation::WithdrawCluster,
+        Change::Emit(_) => Operation::Emit,
         Change::Hold(_) => Operation::Hold,
         Change::End(..) => Operation::End,
     }
@@ -254,6 +309,7 @@ fn read_record(row: &SqliteRow) -> Result<StageRecord, StoreError> {
         intent: cells.json("intent")?,
         result: cells.maybe_json("result")?,
         error: cells.maybe_json("error")?,
+        progress: cells.maybe_json("progress")?.unwrap_or_default(),
         began_at: cells.time("began_at")?,
         ended_at: cells.maybe_time("ended_at")?,
     })

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 use windlass_core::name::{Commit, EnvironmentName};
-use windlass_core::run::{Stage, Step, Trigger};
+use windlass_core::run::{RunKind, Stage, Step, Trigger};
 
 use crate::{Change, Claim, Hold, Incoming, Leadership, NewRun, RunRow, Store};
 
@@ -45,6 +45,7 @@ pub(crate) fn event(id: &str) -> Incoming {
 /// An automatic run of lane `main`.
 pub(crate) fn new_run(name: &str) -> NewRun {
     NewRun {
+        kind: RunKind::Deploy,
         environment: environment(name),
         replay: 0,
         trigger: Trigger::Automatic,

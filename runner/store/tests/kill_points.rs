@@ -1,6 +1,6 @@
 //! Ends the process at every kill point of the store, lets it start again, and looks whether anything was lost or doubled.
 //!
-//! The program plays two parts: without `WINDLASS_JOURNEY` it visits the kill points; with it, it carries four events as far as they go in
+//! The program plays two parts: without `WINDLASS_JOURNEY` it visits the kill points; with it, it carries six events as far as they go in
 //! that directory, from wherever an earlier process was ended.
 
 #![expect(clippy::unwrap_used, reason = "a test, though it has a `main` of its own")]
@@ -14,17 +14,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use windlass_core::name::{Commit, Digest, EnvironmentName, RunId};
 use windlass_core::policy::gate::HoldKind;
+use windlass_core::provider::Kubeconfig;
 use windlass_core::queue::{Depth, Queue as _, Verdict};
-use windlass_core::run::{Outcome, RunState, Stage, Step, Trigger};
+use windlass_core::run::{Outcome, RunKind, RunState, Stage, Step, Trigger};
 use windlass_store::{
-    Approval, Change, Claim, Decision, EmbeddedQueue, Freeze, Hold, InboxStatus, Incoming, Leadership,
-    NewRun, QueuedEvent, Reason, RunFilter, Store, StoreError, kill_points,
+    Approval, Change, Claim, ClusterToPublish, Decision, EmbeddedQueue, Freeze, Hold, InboxStatus, Incoming,
+    Leadership, NewRun, QueuedEvent, Reason, RunFilter, Store, StoreError, kill_points,
 };
 
 const TTL: Duration = Duration::from_secs(30);
 const SIGKILL: i32 = 9;
-/// `good` is verified after an approval, `bad` is rolled back, `unwanted` is cancelled, `ignored` becomes no run.
-const EVENTS: [&str; 4] = ["good", "bad", "unwanted", "ignored"];
+/// `good` is verified after an approval, `bad` is rolled back, `unwanted` is cancelled, `ignored` becomes no run, `made` makes a cluster, which
+/// asks for `emitted` by an event of its own, and `removed` removes it.
+const EVENTS: [&str; 6] = ["good", "bad", "unwanted", "ignored", "made", "removed"];
+const EMITTED: &str = "emitted";
 /// Kill points that a journey does not pass: here events are taken over together with their deliveries.
 const NOT_ON_THE_WAY: [&str; 2] = ["store.take_over.before", "store.take_over.after"];
 
@@ -67,7 +70,9 @@ async fn check(dir: &Path, point: &str) {
     assert_eq!(queue.depth().await.unwrap(), Depth::default(), "{point}");
     let events = store.events(100).await.unwrap();
     let readable: Vec<_> = events.iter().filter(|event| event.status != InboxStatus::Dead).collect();
-    assert_eq!(readable.len(), EVENTS.len(), "{point}");
+    assert_eq!(readable.len(), EVENTS.len() + 1, "{point}");
+    let emitted = readable.iter().filter(|event| event.id.as_deref() == Some(EMITTED));
+    assert_eq!(emitted.count(), 1, "{point}");
     assert!(store.pending_events().await.unwrap().is_empty(), "{point}");
 
     let runs = store.runs(&RunFilter::default()).await.unwrap();
@@ -76,6 +81,8 @@ async fn check(dir: &Path, point: &str) {
     let expected = [
         ("bad", RunState::Ended(Outcome::RolledBack)),
         ("good", RunState::Ended(Outcome::Verified)),
+        ("made", RunState::Ended(Outcome::Verified)),
+        ("removed", RunState::Ended(Outcome::Verified)),
         ("unwanted", RunState::Ended(Outcome::Cancelled)),
     ];
     assert_eq!(ends, expected, "{point}");
@@ -113,6 +120,7 @@ async fn journey(dir: &Path) -> Result<(), StoreError> {
         let Some(claim) = store.claim(&leadership, now, TTL).await? else { break };
         carry(&store, &leadership, claim).await?;
     }
+    plan_all(&store).await?;
     let good = environment("good");
     let freeze =
         Freeze { kind: HoldKind::Pause, by: "ada".to_owned(), reason: "done".to_owned(), until: None };
@@ -169,11 +177,17 @@ fn incoming(message: Vec<u8>) -> Incoming {
 async fn plan_all(store: &Store) -> Result<(), StoreError> {
     for event in store.pending_events().await? {
         let name = event.id.expect("every event was readable");
-        if name == "ignored" {
+        if name == "ignored" || name == EMITTED {
             store.ignore_event(event.inbox, "asks for nothing").await?;
             continue;
         }
+        let kind = match name.as_str() {
+            "made" => RunKind::Cluster,
+            "removed" => RunKind::Removal,
+            _ => RunKind::Deploy,
+        };
         let run = NewRun {
+            kind,
             environment: environment(&name),
             replay: 0,
             trigger: Trigger::Automatic,
@@ -203,8 +217,9 @@ async fn carry(store: &Store, leadership: &Leadership, mut claim: Claim) -> Resu
     if store.approvals(run).await?.is_empty() {
         return wait_for_approval(store, claim).await;
     }
-    pass(store, &mut claim, Stage::Render).await?;
-    if claim.run.state == RunState::At(Stage::Render) {
+    let second = claim.run.kind.stages()[1];
+    pass(store, &mut claim, second).await?;
+    if claim.run.state == RunState::At(second) {
         store.advance(&mut claim, Step::Prepared, now).await?;
     }
     // Handed back and taken again, as at a change of guard.
@@ -212,7 +227,11 @@ async fn carry(store: &Store, leadership: &Leadership, mut claim: Claim) -> Resu
     let Some(mut claim) = store.claim_run(leadership, run, now, TTL).await? else { return Ok(()) };
     let Some(mut lease) = store.acquire_lease(&mut claim, 0, now, TTL).await? else { return Ok(()) };
     store.renew_lease(&mut lease, now, TTL).await?;
-    execute(store, &mut claim).await?;
+    match claim.run.kind {
+        RunKind::Deploy => execute(store, &mut claim).await?,
+        RunKind::Cluster => make(store, &mut claim).await?,
+        RunKind::Removal => remove(store, &mut claim).await?,
+    }
     // The end of the run has given it back already, which is allowed.
     store.release_lease(lease).await
 }
@@ -259,6 +278,31 @@ async fn execute(store: &Store, claim: &mut Claim) -> Result<(), StoreError> {
     store.end(claim, Outcome::Verified, Reason::new("verified", "all is ready"), now).await
 }
 
+/// Makes a cluster, publishes it, and asks for a deployment in the moment of its end.
+async fn make(store: &Store, claim: &mut Claim) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    pass(store, claim, Stage::Ensure).await?;
+    pass(store, claim, Stage::Verify).await?;
+    pass(store, claim, Stage::Publish).await?;
+    let cluster = ClusterToPublish {
+        provider: "test".parse().expect("it is a name"),
+        name: "made".parse().expect("it is a name"),
+        version: None,
+        kubeconfig: Kubeconfig::new("nowhere"),
+    };
+    store.write_run(claim, &[Change::PublishCluster(&cluster)], now).await?;
+    let emitted = incoming(EMITTED.as_bytes().to_vec());
+    let end = Change::End(Outcome::Verified, Reason::new("verified", "it takes work"));
+    store.write_run(claim, &[end, Change::Emit(&emitted)], now).await
+}
+
+async fn remove(store: &Store, claim: &mut Claim) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    pass(store, claim, Stage::Remove).await?;
+    let end = Change::End(Outcome::Verified, Reason::new("verified", "it is gone"));
+    store.write_run(claim, &[Change::WithdrawCluster, end], now).await
+}
+
 /// A stage, unless its result is in the journal already. The first attempt at each fails.
 async fn pass(store: &Store, claim: &mut Claim, stage: Stage) -> Result<(), StoreError> {
     let now = Timestamp::now();
@@ -273,5 +317,8 @@ async fn pass(store: &Store, claim: &mut Claim, stage: Stage) -> Result<(), Stor
         store.fail_stage(claim, stage, &json!("no luck"), now).await?;
     }
     store.begin_stage(claim, stage, &json!({ "attempt": 2 }), now).await?;
+    if matches!(stage, Stage::Ensure | Stage::Remove) {
+        store.write_run(claim, &[Change::Progress(stage, &["half-way".to_owned()])], now).await?;
+    }
     store.finish_stage(claim, stage, &json!({ "done": true }), now).await
 }

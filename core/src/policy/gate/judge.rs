@@ -11,6 +11,7 @@ use super::{
     ServiceScope, UsedOverride,
 };
 use crate::name::ServiceName;
+use crate::policy::cluster::ClusterSwitch;
 use crate::policy::control::{EnvironmentPolicy, ServicePolicy};
 use crate::policy::problem::{Place, Placed};
 use crate::policy::window::WindowState;
@@ -112,10 +113,13 @@ impl<'a> Court<'a> {
             }
             Rule::CommitBarred => self.barred().unless(self.rollback()),
             Rule::Window => self.window(),
-            Rule::EnvironmentAutoDeploy => {
-                let auto_deploy = &self.policy.auto_deploy;
-                self.automatic(auto_deploy, GateCode::EnvironmentAutoDeployOff, "`auto_deploy`")
-            }
+            Rule::EnvironmentAutoDeploy => match self.input.cluster {
+                Some(switch) => cluster_switch(switch).unless(self.by_person()),
+                None => {
+                    let auto_deploy = &self.policy.auto_deploy;
+                    self.automatic(auto_deploy, GateCode::EnvironmentAutoDeployOff, "`auto_deploy`")
+                }
+            },
             Rule::ServiceAutoDeploy => self.service_auto_deploy(),
             Rule::Approval => self.approved(),
         }
@@ -351,6 +355,19 @@ fn truth(value: &Placed<bool>, code: GateCode, key: &str) -> Finding {
         Finding::ok(Some(value.place), says)
     } else {
         Finding::held(code, Some(value.place), says)
+    }
+}
+
+/// `auto_deploy` of a cluster's configuration. It stands in another file than the places of the other answers, and names it.
+fn cluster_switch(switch: &ClusterSwitch) -> Finding {
+    let says = match switch.line {
+        Some(line) => format!("`auto_deploy` is {} in {}:{line}", switch.auto_deploy, switch.file),
+        None => format!("`auto_deploy` is not written in {}, so a person asks", switch.file),
+    };
+    if switch.auto_deploy {
+        Finding::ok(None, says)
+    } else {
+        Finding::held(GateCode::ClusterAutoDeployOff, None, says)
     }
 }
 

@@ -63,6 +63,7 @@ struct Case {
     control: DeployControl,
     environment: EnvironmentName,
     services: ServiceScope,
+    cluster: Option<ClusterSwitch>,
     trigger: Trigger,
     commit: Commit,
     barred: Vec<BarredCommit>,
@@ -93,6 +94,7 @@ fn case(trigger: Trigger, edits: &[(&str, &str)]) -> Case {
             .unwrap_or_else(|problems| panic!("{}", problems.render())),
         environment: "prod".parse().unwrap(),
         services: ServiceScope::Whole(both()),
+        cluster: None,
         trigger,
         commit: Commit::new("4e1a9b2c"),
         barred: Vec::new(),
@@ -112,6 +114,7 @@ impl Case {
             control: &self.control,
             environment: &self.environment,
             services: self.services.clone(),
+            cluster: self.cluster.as_ref(),
             trigger: self.trigger,
             commit: &self.commit,
             barred: &self.barred,
@@ -127,6 +130,14 @@ impl Case {
 
     fn at(mut self, now: &str) -> Self {
         self.now = now.parse().unwrap();
+        self
+    }
+
+    /// A run about the cluster, whose configuration says this.
+    fn of_cluster(mut self, auto_deploy: Option<bool>) -> Self {
+        self.services = ServiceScope::Whole(BTreeSet::new());
+        let (file, line) = ("cluster-config.yaml".to_owned(), auto_deploy.map(|_| 7));
+        self.cluster = Some(ClusterSwitch { file, line, auto_deploy: auto_deploy.unwrap_or(false) });
         self
     }
 
@@ -713,4 +724,31 @@ proptest! {
             prop_assert_eq!(case.judge().decision, Decision::Held);
         }
     }
+}
+
+#[test]
+fn a_run_about_a_cluster_asks_the_clusters_own_switch() {
+    case(Automatic, &[NO_AUTO, API_BY_HAND, WEB_BY_HAND]).of_cluster(Some(true)).passes();
+    let answer = case(Automatic, &[]).of_cluster(Some(false)).held(GateCode::ClusterAutoDeployOff);
+    assert_eq!(verdicts(&answer), "ooooooH--");
+    let says = "`auto_deploy` is false in cluster-config.yaml:7";
+    assert_eq!(answer.rule(Rule::EnvironmentAutoDeploy).says, says);
+    let unwritten = case(Automatic, &[]).of_cluster(None).held(GateCode::ClusterAutoDeployOff);
+    assert!(unwritten.summary().contains("not written in cluster-config.yaml"), "{}", unwritten.summary());
+    assert_eq!(verdicts(&case(Manual, &[]).of_cluster(None).passes()), "oooooopoo");
+}
+
+#[test]
+fn a_run_about_a_cluster_is_held_as_a_deploy_is() {
+    case(Automatic, &[KILLED]).of_cluster(Some(true)).held(GateCode::KillSwitch);
+    case(Manual, &[DISABLED]).of_cluster(Some(true)).held(GateCode::EnvironmentDisabled);
+    case(Manual, &[])
+        .of_cluster(None)
+        .with_hold(HoldKind::Freeze, HoldScope::Everything)
+        .held(GateCode::Frozen);
+    case(Manual, &[WINDOWS_ON]).of_cluster(None).at(FRIDAY_EVENING).held(GateCode::WindowClosed);
+    case(Manual, &[APPROVED]).of_cluster(None).held(GateCode::ApprovalMissing);
+    case(Manual, &[APPROVED]).of_cluster(None).approved_by("dana").passes();
+    // It concerns no service, so what services ask for is not asked of it.
+    case(Manual, &[NO_API, NO_WEB, API_APPROVED]).of_cluster(None).passes();
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 use windlass_core::name::{Digest, RunId};
 use windlass_core::queue::Queue as _;
-use windlass_core::run::{Outcome, Stage, Trigger};
+use windlass_core::run::{Outcome, RunKind, Stage, Trigger};
 use windlass_store::{Claim, Hold, Incoming, Leadership, NewRun, Reason};
 
 use crate::config::Config;
@@ -202,6 +202,7 @@ pub(super) fn request(
 
 fn new_run(lane: &str) -> NewRun {
     NewRun {
+        kind: RunKind::Deploy,
         environment: "dev".parse().unwrap(),
         replay: 0,
         trigger: Trigger::Manual,

@@ -211,6 +211,10 @@ impl World {
             RunState::At(Stage::Wait) => begin(Stage::Verify),
             RunState::At(Stage::Verify) => vec![Change::End(Outcome::Verified, reason())],
             RunState::At(Stage::Rollback) => vec![Change::End(Outcome::RolledBack, reason())],
+            // Only deploy runs are made here.
+            RunState::At(Stage::Plan | Stage::Ensure | Stage::Remove | Stage::Publish) => {
+                unreachable!("a deploy run is in a stage of another kind")
+            }
             RunState::Held | RunState::Ended(_) => vec![Change::Advance(Step::Wake)],
         };
         store.write_run(claim, &changes, now).await

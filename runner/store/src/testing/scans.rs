@@ -59,7 +59,7 @@ async fn following_looks_only_at_what_changed() {
 
 #[tokio::test]
 async fn superseding_looks_only_at_the_lane() {
-    check(crate::plan::OLDER_OF_LANE, "runs_lane (environment=? AND lane=? AND id<?)").await;
+    check(crate::plan::OLDER_OF_LANE, "runs_lane (environment=? AND kind=? AND lane=? AND id<?)").await;
 }
 
 #[tokio::test]
