@@ -117,22 +117,24 @@ impl Engine {
         {
             return Ok(published);
         }
-        provider.connect(cluster).await.map_err(|error| provider_stop("cluster_unknown", &error))
+        provider
+            .connect(cluster)
+            .await
+            .map_err(|error| provider_stop(Cause::new("cluster_unknown", chain(&error)), &error))
     }
 }
 
-/// What becomes of a run whose provider refuses, or does not answer.
-pub fn provider_stop(code: &str, error: &ProviderError) -> Stop {
-    let cause = provider_cause(code, error);
+/// What becomes of a run whose provider refuses, for this cause, or does not answer.
+pub fn provider_stop(cause: Cause, error: &ProviderError) -> Stop {
+    let cause = advised(cause, error);
     match error.retry {
         Retry::Never => Stop::Refuse(cause),
         Retry::Later(_) => Stop::Later(Cause { code: "provider_unreachable".to_owned(), ..cause }),
     }
 }
 
-/// Why a provider could not do what was asked.
-pub fn provider_cause(code: &str, error: &ProviderError) -> Cause {
-    let mut cause = Cause::new(code, chain(error));
+/// A cause with what the provider advises.
+pub fn advised(mut cause: Cause, error: &ProviderError) -> Cause {
     cause.hints.extend(error.hint.clone());
     cause
 }
@@ -185,3 +187,6 @@ fn incoming(run: &RunRow, data: EventData) -> Incoming {
     let event = Event { identity, subject: None, time: None, dataschema: None, extensions, data };
     crate::intake::incoming(&event, event.to_message(), run.traceparent.clone())
 }
+
+#[cfg(test)]
+mod tests;

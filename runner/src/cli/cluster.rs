@@ -136,14 +136,18 @@ impl Listed {
     }
 }
 
+fn in_lines(listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return "no run has made a cluster; plan one: `windlass cluster plan dev`".to_owned();
+    }
+    listed.iter().map(Listed::line).collect::<Vec<_>>().join("\n")
+}
+
 /// `windlass cluster list`.
 pub(super) async fn list(context: &Context) -> Result<Exit, Cause> {
     let engine = context.engine().await?;
     let listed: Vec<_> = engine.store.clusters().await?.into_iter().map(Listed::of).collect();
-    context.printer.answer(&listed, || match listed.is_empty() {
-        true => "no run has made a cluster; plan one: `windlass cluster plan dev`".to_owned(),
-        false => listed.iter().map(Listed::line).collect::<Vec<_>>().join("\n"),
-    })?;
+    context.printer.answer(&listed, || in_lines(&listed))?;
     Ok(Exit::Ok)
 }
 

@@ -113,13 +113,7 @@ impl<'a> Court<'a> {
             }
             Rule::CommitBarred => self.barred().unless(self.rollback()),
             Rule::Window => self.window(),
-            Rule::EnvironmentAutoDeploy => match self.input.cluster {
-                Some(switch) => cluster_switch(switch).unless(self.by_person()),
-                None => {
-                    let auto_deploy = &self.policy.auto_deploy;
-                    self.automatic(auto_deploy, GateCode::EnvironmentAutoDeployOff, "`auto_deploy`")
-                }
-            },
+            Rule::EnvironmentAutoDeploy => self.auto_deploy(),
             Rule::ServiceAutoDeploy => self.service_auto_deploy(),
             Rule::Approval => self.approved(),
         }
@@ -142,6 +136,15 @@ impl<'a> Court<'a> {
     /// A rule that concerns automatic events only.
     fn automatic(&self, value: &Placed<bool>, code: GateCode, key: &str) -> Finding {
         truth(value, code, key).unless(self.by_person())
+    }
+
+    /// The switch of the environment, or of the cluster that the run is about.
+    fn auto_deploy(&self) -> Finding {
+        if let Some(switch) = self.input.cluster {
+            return cluster_switch(switch).unless(self.by_person());
+        }
+        let auto_deploy = &self.policy.auto_deploy;
+        self.automatic(auto_deploy, GateCode::EnvironmentAutoDeployOff, "`auto_deploy`")
     }
 
     fn barred(&self) -> Finding {

@@ -39,8 +39,11 @@ pub async fn ensure(run: &mut Run, admitted: Admitted<Planned>) -> Result<Made, 
     let record = run
         .step(Stage::Ensure, intent, move |run| {
             async move {
-                let (provider, spec) = (&target.provider, &target.spec);
-                let made = let_work(run, Stage::Ensure, |progress| provider.ensure(spec, progress)).await?;
+                let call = |heard| {
+                    let target = target.clone();
+                    async move { target.provider.ensure(&target.spec, &heard).await }.boxed()
+                };
+                let made = let_work(run, Stage::Ensure, call).await?;
                 Ok(EnsureRecord { version: made.version, writes: made.writes })
             }
             .boxed()

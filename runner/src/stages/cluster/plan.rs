@@ -15,7 +15,7 @@ use windlass_core::run::{RunKind, Stage};
 use crate::clusters::{Target, provider_stop};
 use crate::run::Run;
 use crate::stages::gate::{Gated, Preparation};
-use crate::stop::Stop;
+use crate::stop::{Cause, Stop, chain};
 
 /// What the journal keeps of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub async fn plan(run: &mut Run, gated: Gated) -> Result<Planned, Stop> {
 
 /// Asks the provider what it would do.
 pub async fn look(target: &Target, kind: RunKind) -> Result<PlanRecord, Stop> {
-    let refused = |error| provider_stop("cluster_refused", &error);
+    let refused = |error| provider_stop(Cause::new("cluster_refused", chain(&error)), &error);
     if kind == RunKind::Removal {
         let removed = target.provider.remove(&target.spec.name, Removal::DryRun, &Silent).await;
         let removed = removed.map_err(refused)?;
@@ -133,6 +133,7 @@ pub fn money(amount: &Money) -> String {
 }
 
 /// Hears nothing: what only reads has no progress to tell.
+#[derive(Debug)]
 pub struct Silent;
 
 impl Progress for Silent {

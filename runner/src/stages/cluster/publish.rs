@@ -12,9 +12,9 @@ use windlass_core::run::{Outcome, Stage};
 use windlass_store::{Change, ClusterToPublish, Reason};
 
 use super::verify::Verified;
-use crate::clusters::{Target, provider_cause, ready_event};
+use crate::clusters::{Target, advised, ready_event};
 use crate::run::Run;
-use crate::stop::Stop;
+use crate::stop::{Cause, Stop, chain};
 
 /// What the journal keeps of it: never the way in itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,5 +55,5 @@ async fn way_in(run: &mut Run, target: &Target) -> Result<Kubeconfig, Stop> {
         return Ok(kubeconfig);
     }
     let connected = target.provider.connect(&target.spec.name).await;
-    connected.map_err(|error| Stop::Fail(provider_cause("cluster_failed", &error).into()))
+    connected.map_err(|error| Stop::Fail(advised(Cause::new("cluster_failed", chain(&error)), &error).into()))
 }

@@ -35,8 +35,11 @@ pub async fn remove(run: &mut Run, admitted: Admitted<Planned>) -> Result<Outcom
     let record = run
         .step(Stage::Remove, intent, move |run| {
             async move {
-                let (provider, name) = (&target.provider, &target.spec.name);
-                let call = |progress| provider.remove(name, Removal::Final, progress);
+                let call = |heard| {
+                    let target = target.clone();
+                    async move { target.provider.remove(&target.spec.name, Removal::Final, &heard).await }
+                        .boxed()
+                };
                 let done = let_work(run, Stage::Remove, call).await?;
                 Ok(RemoveRecord { removed: done.removed, left: done.left })
             }

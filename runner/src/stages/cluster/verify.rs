@@ -14,7 +14,7 @@ use windlass_core::run::Stage;
 use super::ensure::Made;
 use crate::clusters::{Target, provider_stop};
 use crate::run::Run;
-use crate::stop::{Cause, Stop, cluster_cause};
+use crate::stop::{Cause, Stop, chain, cluster_cause};
 
 /// On a node until its cloud's controller knows it; pods are not placed there.
 const UNINITIALISED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
@@ -65,7 +65,8 @@ async fn until_ready(run: &mut Run, target: &Target) -> Result<VerifyRecord, Sto
 
 async fn look(run: &mut Run, target: &Target) -> Result<VerifyRecord, Stop> {
     let kubeconfig = target.provider.connect(&target.spec.name).await;
-    let kubeconfig = kubeconfig.map_err(|error| provider_stop("cluster_not_ready", &error))?;
+    let no_way_in = |error| provider_stop(Cause::new("cluster_not_ready", chain(&error)), &error);
+    let kubeconfig = kubeconfig.map_err(no_way_in)?;
     let stop = |error: ClusterError| {
         let is_transient = error.class() == FailureClass::Transient;
         let cause = cluster_cause(&error);
@@ -93,7 +94,7 @@ async fn look(run: &mut Run, target: &Target) -> Result<VerifyRecord, Stop> {
 
 /// Why a node takes no pods, if it does not.
 fn unready(node: &Value) -> Option<String> {
-    let name = ObjectView::new(node).name().unwrap_or("without a name").to_owned();
+    let name = ObjectView::new(node).name().to_owned();
     let list = |path: &str| node.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
     let is_ready = list("/status/conditions")
         .iter()

@@ -13,10 +13,10 @@ use windlass_core::provider::{Progress, ProviderError, Retry};
 use windlass_core::run::{Outcome, Stage};
 use windlass_store::{Change, Seen, kill_point};
 
-use crate::clusters::provider_cause;
+use crate::clusters::advised;
 use crate::engine::Engine;
 use crate::run::Run;
-use crate::stop::{Cause, Stop};
+use crate::stop::{Cause, Stop, chain};
 use crate::view::in_words;
 
 /// The last lines that are kept of an attempt: its row has a bound.
@@ -29,7 +29,8 @@ const LINE_KEPT: usize = 200;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Hears a provider, which may report from anywhere, and hands on what it says.
-struct Heard(mpsc::UnboundedSender<String>);
+#[derive(Debug)]
+pub struct Heard(mpsc::UnboundedSender<String>);
 
 impl Progress for Heard {
     fn report(&self, line: &str) {
@@ -42,7 +43,7 @@ impl Progress for Heard {
 pub async fn let_work<T, Call>(run: &mut Run, stage: Stage, call: Call) -> Result<T, Stop>
 where
     T: Send,
-    Call: for<'call> Fn(&'call dyn Progress) -> BoxFuture<'call, Result<T, ProviderError>> + Send + Sync,
+    Call: Fn(Heard) -> BoxFuture<'static, Result<T, ProviderError>> + Send + Sync,
 {
     let (mut told, mut failed) = (Vec::new(), 0);
     loop {
@@ -77,15 +78,15 @@ async fn attempt<T, Call>(
 ) -> Result<Result<T, ProviderError>, Stop>
 where
     T: Send,
-    Call: for<'call> Fn(&'call dyn Progress) -> BoxFuture<'call, Result<T, ProviderError>> + Send + Sync,
+    Call: Fn(Heard) -> BoxFuture<'static, Result<T, ProviderError>> + Send + Sync,
 {
     let (sender, mut lines) = mpsc::unbounded_channel();
-    let heard = Heard(sender);
-    let mut working = call(&heard);
+    let mut working = call(Heard(sender));
     let mut stopped = Box::pin(until_stopped(Arc::clone(&run.engine), run.id()));
     loop {
         tokio::select! {
             biased;
+            // None when the work has ended, which the next arm tells.
             Some(line) = lines.recv() => tell(run, stage, told, &line).await?,
             ended = &mut working => {
                 while let Ok(line) = lines.try_recv() {
@@ -139,7 +140,8 @@ async fn until_cancelled(engine: &Engine, run: RunId) -> Stop {
 }
 
 fn failure(run: &Run, error: &ProviderError) -> Cause {
-    provider_cause("cluster_failed", error).with_hint(go_on(run.environment().as_str()))
+    let cause = Cause::new("cluster_failed", chain(error));
+    advised(cause, error).with_hint(go_on(run.environment().as_str()))
 }
 
 /// What a person does about a cluster that is half-made or half-removed.
