@@ -30,6 +30,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("windlass-tests", &["windlass*"]),
+    ("windlass-yard", &["windlass", "windlass-core", "windlass-provider-sandbox"]),
     ("windlass-simulation", &[]),
     ("windlass-hetzner-emulator", &[]),
 ];

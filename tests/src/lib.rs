@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod line;
+pub mod points;
 pub mod suites;
 pub mod testbed;
 pub mod world;

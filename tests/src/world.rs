@@ -41,26 +41,38 @@ impl World {
     /// A world whose environments all live in the namespace that `kubeconfig` names. Pushes to `main` concern every environment, windows are
     /// off, and the soak is a second, so that tests are about one thing at a time.
     pub fn new(kubeconfig: &Path) -> Self {
+        let world = Self::without_clusters();
+        world.configure(kubeconfig);
+        world
+    }
+
+    /// The same, and no kubeconfig leads to a cluster: each is its provider's to make.
+    pub fn without_clusters() -> Self {
         let world =
             Self { folder: tempfile::tempdir().expect("a folder for the world"), secrets: canaries() };
         copy(&repository_root().join("infra"), &world.repository().join("infra"));
-        world.configure(kubeconfig);
+        world.write_configuration("");
         world.edit("infra/deploy-control.yaml", |policy| every_environment_on_main(&policy));
         world.git(&["init", "--quiet", "--initial-branch=main"]);
         world.commit("Start");
         world
     }
 
-    /// Writes windlass.toml.
+    /// Writes windlass.toml, in which one kubeconfig leads to the cluster of every environment.
     pub fn configure(&self, kubeconfig: &Path) {
-        let mut text = format!(
-            "data_dir = \"{}\"\n[verify]\nsoak = \"1s\"\n[identity]\nname = \"ada\"\n",
-            self.data_dir().display()
-        );
+        let mut text = String::new();
         for environment in ["dev", "test", "prod", "local"] {
             writeln!(text, "[clusters.{environment}]\nkubeconfig = \"{}\"", kubeconfig.display())
                 .expect("writing to a string cannot fail");
         }
+        self.write_configuration(&text);
+    }
+
+    fn write_configuration(&self, sections: &str) {
+        let text = format!(
+            "data_dir = \"{}\"\n[verify]\nsoak = \"1s\"\n[identity]\nname = \"ada\"\n{sections}",
+            self.data_dir().display()
+        );
         std::fs::write(self.folder.path().join("windlass.toml"), text).expect("the configuration is written");
     }
 

@@ -2,8 +2,8 @@
 
 use windlass_core::run::Stage;
 
-use crate::points::{Visit, expect_boundaries, is_killed_at, visit_all, visits};
 use crate::shop::{DEPLOY, Shop, Standing, expect_journal, text};
+use windlass_tests::points::{Visit, expect_boundaries, is_killed_at, visit_all, visits};
 
 const STAGES: [Stage; 6] =
     [Stage::Gate, Stage::Render, Stage::Secrets, Stage::Apply, Stage::Wait, Stage::Verify];
@@ -11,7 +11,7 @@ const STAGES: [Stage; 6] =
 #[test]
 fn a_deployment_that_is_killed_anywhere_is_finished_by_the_next_start() {
     let undisturbed = Shop::new();
-    let (ran, visits) = visits(&undisturbed.world, &DEPLOY);
+    let (ran, visits) = visits(&mut undisturbed.with_kill_points(&DEPLOY));
     ran.expect(0);
     expect_boundaries(&visits, &STAGES, "finish_stage");
     let standing = undisturbed.standing();
@@ -22,7 +22,7 @@ fn a_deployment_that_is_killed_anywhere_is_finished_by_the_next_start() {
 
 fn case(visit: &Visit, visits: &[Visit], undisturbed: &Standing) -> bool {
     let shop = Shop::new();
-    let is_killed = is_killed_at(&shop.world, visit, &DEPLOY, 0);
+    let is_killed = is_killed_at(&mut shop.with_kill_points(&DEPLOY), visit, 0);
     shop.world.windlass(&["serve", "--until-idle"]).expect(0);
     if shop.world.runs().is_empty() {
         assert!(is_before_the_event_is_durable(visit, visits), "the event is lost");

@@ -2,8 +2,8 @@
 
 use windlass_core::run::Stage;
 
-use crate::points::{Visit, expect_boundaries, is_killed_at, visit_all, visits};
 use crate::shop::{DEPLOY, Shop, expect_journal, text};
+use windlass_tests::points::{Visit, expect_boundaries, is_killed_at, visit_all, visits};
 
 /// The exit code of a run that was rolled back.
 const ROLLED_BACK: i32 = 6;
@@ -24,7 +24,7 @@ const JOURNAL: [(Stage, bool); 6] = [
 fn a_bad_release_that_is_killed_anywhere_is_rolled_back_by_the_next_start() {
     let undisturbed = verified();
     commit_bad_image(&undisturbed);
-    let (ran, visits) = visits(&undisturbed.world, &DEPLOY);
+    let (ran, visits) = visits(&mut undisturbed.with_kill_points(&DEPLOY));
     ran.expect(ROLLED_BACK);
     let stages = [Stage::Gate, Stage::Render, Stage::Secrets, Stage::Apply, Stage::Rollback];
     expect_boundaries(&visits, &stages, "finish_stage");
@@ -54,7 +54,7 @@ fn case(shop: &mut Shop, visit: &Visit) -> bool {
     let (before, runs, releases) = (shop.standing(), shop.world.runs().len(), shop.releases().len());
     let good = shop.marked_release();
     commit_bad_image(shop);
-    let is_killed = is_killed_at(&shop.world, visit, &DEPLOY, ROLLED_BACK);
+    let is_killed = is_killed_at(&mut shop.with_kill_points(&DEPLOY), visit, ROLLED_BACK);
     shop.world.windlass(&["serve", "--until-idle"]).expect(0);
     if shop.world.runs().len() == runs {
         assert_eq!(visit.point, "store.publish.before", "the event is lost");

@@ -1,13 +1,14 @@
 //! A shop on the simulated nodes, and everything that could have been doubled.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use serde_json::Value;
 use windlass_core::name::RunId;
 use windlass_core::run::Stage;
 use windlass_store::Store;
 use windlass_tests::testbed::{Bed, Namespace};
-use windlass_tests::world::World;
+use windlass_tests::world::{World, beside};
 
 /// An environment without cluster-wide objects, so that shops do not meet.
 pub(crate) const DEPLOY: [&str; 3] = ["deploy", "-e", "local"];
@@ -49,6 +50,13 @@ impl Shop {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("soak = \"1s\""), "{text}");
         std::fs::write(file, text.replace("soak = \"1s\"", "soak = \"0s\"")).unwrap();
+    }
+
+    /// The build that has kill points, with these arguments.
+    pub(crate) fn with_kill_points(&self, arguments: &[&str]) -> Command {
+        let mut program = self.world.program_at(&beside("windlass-kill-points"));
+        program.args(arguments);
+        program
     }
 
     /// What the namespace holds. Fails unless every pod is ready.

@@ -18,7 +18,6 @@ use windlass_core::provider::{
     Removed,
 };
 use windlass_core::queue::Queue as _;
-use windlass_provider_sandbox::{SandboxConfig, SandboxProvider};
 use windlass_store::{InboxEvent, Leadership};
 
 use crate::config::Config;
@@ -46,7 +45,7 @@ pub(super) enum Trouble {
 /// The sandbox, but for what a test tells it to do.
 #[derive(Debug)]
 pub(super) struct Scripted {
-    sandbox: SandboxProvider,
+    sandbox: Arc<dyn Provider>,
     trouble: Mutex<VecDeque<Trouble>>,
     /// What is answered to whoever wants to connect, where a test says so.
     pub(super) way_in: Mutex<Option<String>>,
@@ -158,7 +157,7 @@ impl World {
         write(&folder.path().join("windlass.toml"), SETTINGS);
         git(&folder.path().join("repository"), &["init", "--quiet", "--initial-branch=dev"]);
         let provider = Arc::new(Scripted {
-            sandbox: SandboxProvider::new(SandboxConfig::default()),
+            sandbox: built_in(folder.path()),
             trouble: Mutex::default(),
             way_in: Mutex::default(),
             ensured: AtomicUsize::new(0),
@@ -251,8 +250,17 @@ pub(super) fn dev() -> EnvironmentName {
     "dev".parse().unwrap()
 }
 
+fn configuration(folder: &Path) -> Config {
+    Config::load(Some(&folder.join("windlass.toml")), &Variables::fixed([])).unwrap()
+}
+
+fn built_in(folder: &Path) -> Arc<dyn Provider> {
+    let all = crate::plugins::built_in(&configuration(folder));
+    all.into_iter().find(|provider| provider.name().as_str() == "sandbox").expect("the sandbox is built in")
+}
+
 async fn open(folder: &Path, provider: &Arc<Scripted>, clock: &SetClock) -> Arc<Engine> {
-    let config = Config::load(Some(&folder.join("windlass.toml")), &Variables::fixed([])).unwrap();
+    let config = configuration(folder);
     let provider: Arc<dyn Provider> = Arc::clone(provider) as Arc<dyn Provider>;
     Arc::new(Engine::open(config, vec![provider], Arc::new(clock.clone())).await.unwrap())
 }

@@ -1,5 +1,7 @@
 //! Every visit of a kill point: found out by a run that nobody disturbs, then visited one by one.
 
+#![expect(clippy::unwrap_used, reason = "a suite fails as tests do")]
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,16 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Mutex;
 
+use crate::world::Ran;
 use windlass_core::run::Stage;
-use windlass_tests::world::{Ran, World, beside};
 
 /// Cases side by side: most of a case is waiting for a cluster.
 const WIDTH: usize = 4;
 
 /// A moment at which the process is killed: one visit of a point.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Visit {
-    pub(crate) point: String,
+pub struct Visit {
+    /// The point's name.
+    pub point: String,
+    /// Which visit of it, from one.
     nth: usize,
 }
 
@@ -26,15 +30,10 @@ impl fmt::Display for Visit {
     }
 }
 
-/// The build that has kill points.
-fn program(world: &World) -> Command {
-    world.program_at(&beside("windlass-kill-points"))
-}
-
-/// Runs the program to its end and answers with everywhere that it could have been killed, in order.
-pub(crate) fn visits(world: &World, arguments: &[&str]) -> (Ran, Vec<Visit>) {
+/// Runs a program with kill points to its end and answers with everywhere that it could have been killed, in order.
+pub fn visits(program: &mut Command) -> (Ran, Vec<Visit>) {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let ran = Ran::of(program(world).args(arguments).env("WINDLASS_KILL_VISITS", log.path()));
+    let ran = Ran::of(program.env("WINDLASS_KILL_VISITS", log.path()));
     let mut counts = BTreeMap::new();
     let mut visits = Vec::new();
     for point in std::fs::read_to_string(log.path()).unwrap().lines() {
@@ -46,8 +45,8 @@ pub(crate) fn visits(world: &World, arguments: &[&str]) -> (Ran, Vec<Visit>) {
 }
 
 /// Runs the program until it is killed there: whether it came to that.
-pub(crate) fn is_killed_at(world: &World, visit: &Visit, arguments: &[&str], otherwise: i32) -> bool {
-    let ran = Ran::of(program(world).args(arguments).env("WINDLASS_KILL_AT", visit.to_string()));
+pub fn is_killed_at(program: &mut Command, visit: &Visit, otherwise: i32) -> bool {
+    let ran = Ran::of(program.env("WINDLASS_KILL_AT", visit.to_string()));
     assert!([137, otherwise].contains(&ran.code), "exit {}: {}", ran.code, ran.text());
     ran.code == 137
 }
@@ -56,7 +55,7 @@ pub(crate) fn is_killed_at(world: &World, visit: &Visit, arguments: &[&str], oth
 ///
 /// Fails with every case that failed, and when a point that the undisturbed run came to was never reached: then nothing was shown of it. What
 /// only the clock brings is excepted.
-pub(crate) fn visit_all<Place>(
+pub fn visit_all<Place>(
     visits: &[Visit],
     prepare: impl Fn() -> Place + Sync,
     case: impl Fn(&mut Place, &Visit) -> bool + Sync,
@@ -91,7 +90,7 @@ pub(crate) fn visit_all<Place>(
 }
 
 /// Fails unless the visits hold the beginning and the end of each of these stages, and writes to the cluster.
-pub(crate) fn expect_boundaries(visits: &[Visit], stages: &[Stage], ends: &str) {
+pub fn expect_boundaries(visits: &[Visit], stages: &[Stage], ends: &str) {
     let points: BTreeSet<_> = visits.iter().map(|visit| visit.point.as_str()).collect();
     let boundaries =
         stages.iter().flat_map(|stage| ["begin_stage", ends].map(|write| format!("store.{write}.{stage}")));
