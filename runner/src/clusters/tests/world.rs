@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -167,7 +168,7 @@ impl World {
         let clock = SetClock(Arc::default());
         commit(&folder.path().join("repository"), "Start");
         let engine = open(folder.path(), &provider, &clock).await;
-        let leadership = engine.store.try_lead(engine.now()).await.unwrap();
+        let leadership = Some(lead(&engine).await);
         Self { folder, provider, clock, engine, leadership }
     }
 
@@ -175,7 +176,7 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.leadership = None;
         self.engine = open(self.folder.path(), &self.provider, &self.clock).await;
-        self.leadership = self.engine.store.try_lead(self.engine.now()).await.unwrap();
+        self.leadership = Some(lead(&self.engine).await);
     }
 
     /// Writes a file and commits; answers with the commit.
@@ -263,6 +264,16 @@ async fn open(folder: &Path, provider: &Arc<Scripted>, clock: &SetClock) -> Arc<
     let config = configuration(folder);
     let provider: Arc<dyn Provider> = Arc::clone(provider) as Arc<dyn Provider>;
     Arc::new(Engine::open(config, vec![provider], Arc::new(clock.clone())).await.unwrap())
+}
+
+/// Leads as soon as nobody else does. A `git` that another test is just starting has a copy of the lock until it is started.
+async fn lead(engine: &Engine) -> Leadership {
+    loop {
+        if let Some(leadership) = engine.store.try_lead(engine.now()).await.unwrap() {
+            return leadership;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn write(path: &Path, text: &str) {
