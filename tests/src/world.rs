@@ -24,6 +24,8 @@ pub const CANARIES: [(&str, &str); 4] = [
 pub struct World {
     folder: TempDir,
     secrets: Vec<(String, String)>,
+    /// The program, where it is another than windlass itself.
+    binary: Option<PathBuf>,
 }
 
 /// What a command came to.
@@ -48,14 +50,22 @@ impl World {
 
     /// The same, and no kubeconfig leads to a cluster: each is its provider's to make.
     pub fn without_clusters() -> Self {
-        let world =
-            Self { folder: tempfile::tempdir().expect("a folder for the world"), secrets: canaries() };
+        let world = Self {
+            folder: tempfile::tempdir().expect("a folder for the world"),
+            secrets: canaries(),
+            binary: None,
+        };
         copy(&repository_root().join("infra"), &world.repository().join("infra"));
         world.write_configuration("");
         world.edit("infra/deploy-control.yaml", |policy| every_environment_on_main(&policy));
         world.git(&["init", "--quiet", "--initial-branch=main"]);
         world.commit("Start");
         world
+    }
+
+    /// Looks at everything through another program that is made of windlass.
+    pub fn using(self, binary: PathBuf) -> Self {
+        Self { binary: Some(binary), ..self }
     }
 
     /// Writes windlass.toml, in which one kubeconfig leads to the cluster of every environment.
@@ -149,7 +159,7 @@ impl World {
 
     /// The program with its configuration and secrets, ready for arguments.
     pub fn program(&self) -> Command {
-        self.program_at(&windlass())
+        self.program_at(&self.binary.clone().unwrap_or_else(windlass))
     }
 
     /// The program with its data directory on a file system of its own, of sixteen megabytes. Only it sees what is there; others through the `root`

@@ -22,7 +22,8 @@ pub(crate) struct Yard {
 
 impl Yard {
     pub(crate) fn new() -> Self {
-        let (world, folder) = (World::without_clusters(), tempfile::tempdir().unwrap());
+        let world = World::without_clusters().using(beside(PROGRAM));
+        let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         let mut sandbox = Command::new(beside(PROGRAM));
         sandbox.arg("sandbox").arg(&kubeconfig).stdin(Stdio::null());
