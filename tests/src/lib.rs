@@ -1,6 +1,7 @@
 //! Conformance suites over the contracts and tests of the whole runner.
 
 pub mod conformance;
+pub mod hetzner;
 pub mod line;
 pub mod points;
 pub mod suites;

@@ -22,6 +22,8 @@ pub(crate) enum Route {
     ActionOf(Kind, Option<Id>, Id),
     Command(Kind, Id, String),
     Metrics(Kind, Id),
+    /// What is attached to a network.
+    Members(Id),
 }
 
 impl Route {
@@ -57,6 +59,7 @@ impl Route {
             [id, "metrics"] if matches!(kind, Kind::Server | Kind::LoadBalancer) => {
                 Ok(get(Self::Metrics(kind, number(id)?)))
             }
+            [id, "members"] if kind == Kind::Network => Ok(get(Self::Members(number(id)?))),
             [id, "actions", last] if kind.has_actions() => {
                 let id = number(id)?;
                 Ok(match last.parse() {

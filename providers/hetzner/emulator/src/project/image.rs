@@ -12,6 +12,9 @@ use crate::labels::Labels;
 use crate::problem::Problem;
 use crate::time::written;
 
+/// When deprecated images of the catalogue go.
+const GONE: &str = "2027-05-01T00:00:00Z";
+
 /// A disk that servers can be made from.
 #[derive(Debug)]
 pub(crate) struct Image {
@@ -48,6 +51,7 @@ fn view(image: &Image, _project: &Project) -> Value {
         Origin::Stock(stock) => Some(*stock),
         _ => None,
     };
+    let deprecated = stock.and_then(|stock| stock.deprecated);
     let (kind, created_from, bound_to) = match &image.origin {
         Origin::Stock(stock) => (stock.kind, None, None),
         Origin::Snapshot { of, name } => ("snapshot", Some((of, name)), None),
@@ -68,7 +72,8 @@ fn view(image: &Image, _project: &Project) -> Value {
         "os_version": image.version,
         "rapid_deploy": stock.is_some_and(|stock| stock.rapid),
         "protection": {"delete": image.meta.protected},
-        "deprecated": stock.and_then(|stock| stock.deprecated),
+        "deprecated": deprecated,
+        "deprecation": deprecated.map(|since| json!({"announced": since, "unavailable_after": GONE})),
         "deleted": null,
         "labels": image.meta.labels,
         "architecture": image.architecture,

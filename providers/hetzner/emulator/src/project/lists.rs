@@ -31,9 +31,9 @@ const fn listed(kind: Kind) -> Listed {
             USUAL_ORDER,
             &["label_selector", "include_deprecated"],
         ),
-        Kind::Iso => (NAMED, &[], &["architecture", "include_architecture_wildcard"]),
-        Kind::LoadBalancerType | Kind::ServerType => (NAMED, &[], &[]),
-        Kind::Location => (NAMED, &["id", "name"], &[]),
+        // The command line of Hetzner sorts these too, though the reference does not have it.
+        Kind::Iso => (NAMED, &["id", "name"], &["architecture", "include_architecture_wildcard"]),
+        Kind::LoadBalancerType | Kind::Location | Kind::ServerType => (NAMED, &["id", "name"], &[]),
         Kind::PrimaryIp => (&[("name", "name"), ("ip", "ip")], &["id", "created"], SELECTED),
         Kind::Server | Kind::Volume => (&[("name", "name"), ("status", "status")], USUAL_ORDER, SELECTED),
         Kind::SshKey => (&[("name", "name"), ("fingerprint", "fingerprint")], USUAL_ORDER, SELECTED),

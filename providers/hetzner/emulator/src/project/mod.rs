@@ -165,6 +165,7 @@ impl Project {
             }
             Route::ActionOf(kind, id, action) => self.action_of(*kind, *id, *action),
             Route::Command(kind, id, command) => self.command(*kind, *id, command, &body()?),
+            Route::Members(network) => self.members_of_network(*network, query),
             Route::Metrics(kind, id) => {
                 self.view(*kind, *id)?;
                 metrics::answer(*kind, query, self.now)

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use super::table::{Meta, resource};
+use super::table::{Meta, Resource as _, resource};
 use super::{Answer, Project, Renaming, new_name, refuse_protected};
 use crate::actions::Start;
 use crate::address::{ipv4_range, is_private, overlap};
@@ -16,6 +16,7 @@ use crate::kind::{Id, Kind};
 use crate::labels::Labels;
 use crate::limits::{NODES_OF_A_NETWORK, ROUTES, SUBNETS};
 use crate::problem::Problem;
+use crate::query::{Listed, Query};
 use crate::time::written;
 
 /// The gateway of servers' public interfaces; no private network may use it.
@@ -23,6 +24,13 @@ const PUBLIC_GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 31, 1, 1);
 
 /// The length of a subnet whose range nobody chose.
 const USUAL_SUBNET: u8 = 24;
+
+/// What members of a network can be asked for.
+const MEMBERS: Listed = Listed {
+    filters: &[("type", "type"), ("status", "status"), ("subnet", "subnet")],
+    sort: &["id", "type", "status"],
+    others: &[],
+};
 
 /// A private network.
 #[derive(Debug)]
@@ -167,6 +175,8 @@ impl SubnetWish {
             form.problem("network_zone", "does not exist");
         }
         let vswitch = form.number_or_none("vswitch_id");
+        // Hetzner's own clients send it, and the API pays no heed.
+        form.text_or_none("gateway");
         if vswitch.is_some() != (kind == "vswitch") {
             form.problem("vswitch_id", "belongs to subnets of type vswitch, which cannot be without");
         }
@@ -417,6 +427,32 @@ impl Project {
         let of_servers = self.servers.iter().flat_map(|server| server.addresses_in(network));
         let of_balancers = self.load_balancers.iter().filter_map(|balancer| balancer.address_in(network));
         of_servers.chain(of_balancers).collect()
+    }
+
+    /// `GET /networks/{id}/members`, since 2026.
+    pub(super) fn members_of_network(&self, network: Id, query: &Query) -> Result<Answer, Problem> {
+        let subnets = &self.networks.get(network)?.subnets;
+        let member = |kind: &str, id: Id, address: Ipv4Addr, aliases: &[Ipv4Addr], there: bool| {
+            let subnet = subnets.iter().find(|subnet| subnet.range.contains(&address));
+            json!({
+                "id": id,
+                "type": kind,
+                "ip": address,
+                "alias_ips": aliases,
+                "subnet": subnet.map(|subnet| subnet.range.to_string()),
+                "status": if there { "ok" } else { "attaching" },
+            })
+        };
+        let servers = self.servers.iter().filter_map(|server| {
+            let interface = server.interface_in(network)?;
+            Some(member("server", server.id(), interface.address, &interface.aliases, interface.there))
+        });
+        let balancers = self.load_balancers.iter().filter_map(|balancer| {
+            let address = balancer.address_in(network)?;
+            Some(member("load_balancer", balancer.id(), address, &[], balancer.is_attached()))
+        });
+        let members = servers.chain(balancers).collect();
+        query.page("members", members, MEMBERS, self.setting.strictness).map(Answer::ok)
     }
 
     fn nodes_in(&self, network: Id) -> usize {

@@ -92,6 +92,11 @@ impl LoadBalancer {
         self.private.filter(|(other, _)| *other == network).map(|(_, address)| address)
     }
 
+    /// Whether its network can reach it, and not only will.
+    pub(super) fn is_attached(&self) -> bool {
+        self.attached
+    }
+
     pub(super) fn detach(&mut self, network: Id) {
         if self.is_in(network) {
             self.private = None;
@@ -199,13 +204,17 @@ impl Project {
         })))
     }
 
+    /// Answered with an action since 2026, as the library for Python knows.
     pub(super) fn delete_load_balancer(&mut self, id: Id) -> Result<Answer, Problem> {
         refuse_protected(self.load_balancers.get(id)?)?;
         self.refuse_locked(Kind::LoadBalancer, id)?;
-        if let Some(balancer) = self.load_balancers.remove(id) {
-            balancer.addresses.iter().for_each(|address| address.release(&mut self.addresses));
-        }
-        Ok(Answer::empty())
+        let start = Start::new("delete_load_balancer", Kind::LoadBalancer, id);
+        let action = self.start(start.then(move |project| {
+            if let Some(balancer) = project.load_balancers.remove(id) {
+                balancer.addresses.iter().for_each(|address| address.release(&mut project.addresses));
+            }
+        }));
+        Ok(Answer::ok(json!({"action": self.action_view(action)})))
     }
 
     /// Load balancers of which a server is a target by its ID.

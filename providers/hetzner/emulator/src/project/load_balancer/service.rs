@@ -33,6 +33,7 @@ pub(super) fn read(form: &mut Form<'_>) -> (u64, Value) {
             "certificates": [],
             "redirect_http": false,
             "sticky_sessions": false,
+            "timeout_idle": 60,
         });
     } else if changes.contains_key("http") {
         form.problem("http", "belongs to services for http and https");
@@ -94,6 +95,7 @@ fn http(form: &mut Form<'_>) -> Value {
     if form.has("certificates") {
         put(&mut http, "certificates", Some(form.ids("certificates")));
     }
+    put(&mut http, "timeout_idle", form.number_or_none("timeout_idle"));
     put(&mut http, "redirect_http", form.flag_or_none("redirect_http"));
     put(&mut http, "sticky_sessions", form.flag_or_none("sticky_sessions"));
     http.into()
@@ -113,22 +115,29 @@ fn put<T: Into<Value>>(map: &mut Map<String, Value>, name: &str, value: Option<T
     }
 }
 
-/// Writes changes into a service, field by field.
+/// Writes changes into a service.
 pub(super) fn merge(service: &mut Value, changes: Map<String, Value>) {
-    for (name, value) in changes {
-        match value {
-            Value::Object(inner) if service[&name].is_object() => merge(&mut service[&name], inner),
-            value => service[&name] = value,
-        }
-    }
-    // An HTTP check asks for a path and knows which answers are well.
+    overwrite(service, changes);
     let check = &mut service["health_check"];
     if check["protocol"] == "http" {
-        let mut http = json!({"domain": null, "path": "/", "response": "", "status_codes": ["2??", "3??"], "tls": false});
+        // An HTTP check asks for a path and knows which answers are well.
+        let mut http = json!({
+            "domain": null, "path": "/", "response": "", "status_codes": ["2??", "3??"], "tls": false
+        });
         if let Value::Object(given) = check["http"].take() {
-            given.into_iter().for_each(|(name, value)| http[name] = value);
+            overwrite(&mut http, given);
         }
         check["http"] = http;
+    }
+}
+
+/// Writes fields over those that are there; of objects, those that are named.
+fn overwrite(object: &mut Value, fields: Map<String, Value>) {
+    for (name, value) in fields {
+        match value {
+            Value::Object(inner) if object[&name].is_object() => overwrite(&mut object[&name], inner),
+            value => object[&name] = value,
+        }
     }
 }
 

@@ -57,12 +57,12 @@ pub(super) enum Status {
 
 /// Where a server is in a private network.
 #[derive(Debug, Clone)]
-struct Interface {
+pub(super) struct Interface {
     network: Id,
-    address: Ipv4Addr,
-    aliases: Vec<Ipv4Addr>,
+    pub(super) address: Ipv4Addr,
+    pub(super) aliases: Vec<Ipv4Addr>,
     /// Reserved at first, and there once the action that attaches it has ended.
-    there: bool,
+    pub(super) there: bool,
 }
 
 impl Status {
@@ -159,6 +159,10 @@ fn public_net(id: Id, project: &Project) -> Value {
 impl Server {
     pub(super) fn is_in(&self, network: Id) -> bool {
         self.interfaces.iter().any(|interface| interface.network == network)
+    }
+
+    pub(super) fn interface_in(&self, network: Id) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.network == network)
     }
 
     /// All its addresses in a network, also those that are reserved for it.

@@ -1,82 +1,9 @@
 //! What the API does, asked past the network.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests: a failed one is a failed test, and bodies are written in place"
-)]
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use windlass_hetzner_emulator::{Clock, Emulator, Latencies, Limits, Shortage, SimulatedClock};
+use windlass_hetzner_emulator::{Limits, Shortage};
 
-/// An emulator whose time stands, with a few words to ask it.
-struct Bench {
-    emulator: Emulator,
-    clock: SimulatedClock,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        Self::with(Limits::default()).await
-    }
-
-    async fn with(limits: Limits) -> Self {
-        let clock = SimulatedClock::new("2026-11-24T08:00:00Z".parse::<Timestamp>().unwrap());
-        let emulator = Emulator::builder()
-            .clock(Clock::Simulated(clock.clone()))
-            .latencies(Latencies::usual())
-            .limits(limits)
-            .start()
-            .await
-            .unwrap();
-        Self { emulator, clock }
-    }
-
-    #[track_caller]
-    fn ok(&self, method: &str, path: &str, body: Value) -> Value {
-        let (status, answer) = self.emulator.ask(method, path, &body);
-        assert!((200..300).contains(&status), "{method} {path} {body}: {status} {answer}");
-        answer
-    }
-
-    /// The code of a refusal, with its status: `422 invalid_input name`
-    #[track_caller]
-    fn refused(&self, method: &str, path: &str, body: Value) -> String {
-        let (status, answer) = self.emulator.ask(method, path, &body);
-        let error = &answer["error"];
-        let fields = error["details"]["fields"].as_array().into_iter().flatten();
-        let names = fields.map(|field| field["name"].as_str().unwrap());
-        let words: Vec<&str> = error["code"].as_str().into_iter().chain(names).collect();
-        format!("{status} {}", words.join(" "))
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.clock.advance(Duration::from_secs(seconds));
-    }
-
-    #[track_caller]
-    fn server(&self, name: &str, more: Value) -> Value {
-        let mut body =
-            json!({"name": name, "server_type": "cx23", "image": "ubuntu-24.04", "location": "fsn1"});
-        for (key, value) in more.as_object().unwrap() {
-            body[key] = value.clone();
-        }
-        self.ok("POST", "/servers", body)
-    }
-
-    #[track_caller]
-    fn network(&self) -> u64 {
-        let subnets = json!([{"type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.0.0/24"}]);
-        let body = json!({"name": "private", "ip_range": "10.0.0.0/16", "subnets": subnets});
-        id(&self.ok("POST", "/networks", body)["network"])
-    }
-}
-
-fn id(view: &Value) -> u64 {
-    view["id"].as_u64().unwrap_or_else(|| panic!("{view} has no ID"))
-}
+use super::bench::{Bench, PUBLIC_KEY, id};
 
 #[tokio::test]
 async fn a_server_is_created_then_attached_and_started() {
@@ -347,8 +274,10 @@ async fn a_load_balancer_reaches_servers_by_label() {
     bench.ok("POST", &add, target.clone());
     bench.pass(1);
     assert_eq!(bench.refused("POST", &add, target), "422 target_already_defined");
-    let service =
-        json!({"protocol": "tcp", "listen_port": 6443, "destination_port": 6443, "proxyprotocol": false});
+    let check = json!({"protocol": "tcp", "port": 6443, "interval": 15, "timeout": 10, "retries": 3});
+    let service = json!({
+        "protocol": "tcp", "listen_port": 6443, "destination_port": 6443, "proxyprotocol": false, "health_check": check
+    });
     bench.ok("POST", &format!("{path}/actions/add_service"), service.clone());
     bench.pass(1);
     assert_eq!(
@@ -368,7 +297,7 @@ async fn a_load_balancer_reaches_servers_by_label() {
 #[tokio::test]
 async fn labels_are_replaced_as_a_whole_and_select() {
     let bench = Bench::new().await;
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPY3q6nsTPPKkJBUE4HGaXmSsLYJwpOWC9sNdqRDkaX";
+    let key = PUBLIC_KEY;
     let made = bench.ok(
         "POST",
         "/ssh_keys",
