@@ -77,8 +77,7 @@ says spread placement-group describe spread
 labels placement-group spread
 
 # Servers
-hcloud server create --name web --type cx23 --image ubuntu-24.04 --location fsn1 --ssh-key me --network private --label cluster=a |
-  grep --quiet 'IPv4: 198.18'
+says 'IPv4: 198.18' server create --name web --type cx23 --image ubuntu-24.04 --location fsn1 --ssh-key me --network private --label cluster=a
 says running server list
 says 10.0.0.2 server describe web
 says 198.18 server ip web
@@ -100,7 +99,7 @@ says attached server attach-to-network web --network private --ip 10.0.0.9
 says enabled server enable-protection web delete rebuild
 fails protected server delete web
 says disabled server disable-protection web delete rebuild
-hcloud server metrics web --type cpu --output json | grep --quiet time_series
+says time_series server metrics web --type cpu --output json
 hcloud server poweroff web
 says added server add-to-placement-group web --placement-group spread
 says removed server remove-from-placement-group web

@@ -1,6 +1,6 @@
 //! Clients of others against the emulator of the Hetzner Cloud API: what they send and what they are answered is as the official document says, and
-//! they can do all that they do at Hetzner's.
-
+//! they can do all
+mod command;
 mod oracle;
 
 use std::path::PathBuf;

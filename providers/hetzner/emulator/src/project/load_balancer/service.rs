@@ -119,12 +119,13 @@ fn put<T: Into<Value>>(map: &mut Map<String, Value>, name: &str, value: Option<T
 pub(super) fn merge(service: &mut Value, changes: Map<String, Value>) {
     overwrite(service, changes);
     let check = &mut service["health_check"];
+    let given = check.as_object_mut().and_then(|check| check.remove("http"));
     if check["protocol"] == "http" {
         // An HTTP check asks for a path and knows which answers are well.
         let mut http = json!({
             "domain": null, "path": "/", "response": "", "status_codes": ["2??", "3??"], "tls": false
         });
-        if let Value::Object(given) = check["http"].take() {
+        if let Some(Value::Object(given)) = given {
             overwrite(&mut http, given);
         }
         check["http"] = http;
