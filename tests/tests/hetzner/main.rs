@@ -1,5 +1,7 @@
 //! Clients of others against the emulator of the Hetzner Cloud API: what they send and what they are answered is as the official document says, and
-//! they can do all
+//! they can do all that they do at Hetzner's.
+#![expect(clippy::unwrap_used, reason = "tests say what is wrong by panicking")]
+
 mod command;
 mod oracle;
 
