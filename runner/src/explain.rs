@@ -52,6 +52,8 @@ pages! {
     "file_unreadable",
     "forbidden",
     "frozen",
+    "github_refused",
+    "github_token_missing",
     "gone",
     "healthy_then_not",
     "held_too_long",

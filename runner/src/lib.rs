@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod engine;
 pub mod exit;
 pub mod explain;
+pub mod github;
 pub mod http;
 pub mod intake;
 pub mod journal;

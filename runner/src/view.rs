@@ -21,6 +21,7 @@ pub use self::event::EventView;
 use crate::stages::apply::{ApplyRecord, Intent};
 use crate::stages::cluster::ensure::EnsureRecord;
 use crate::stages::cluster::plan::PlanRecord;
+use crate::stages::cluster::publish::PublishRecord;
 use crate::stages::cluster::remove::RemoveRecord;
 use crate::stages::cluster::verify::VerifyRecord;
 use crate::stages::gate::GateRecord;
@@ -106,6 +107,9 @@ pub struct ClusterView {
     /// How it was seen to take work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<VerifyRecord>,
+    /// Where the way in is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishRecord>,
     /// What was removed, and what is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<RemoveRecord>,
@@ -222,6 +226,7 @@ impl ClusterView {
         let note = match stage {
             Stage::Ensure => self.made.as_ref().map(EnsureRecord::in_words),
             Stage::Verify => self.seen.as_ref().map(VerifyRecord::in_words),
+            Stage::Publish => self.published.as_ref().map(PublishRecord::in_words),
             Stage::Remove => self.removed.as_ref().map(RemoveRecord::in_words),
             _ => None,
         };
@@ -232,7 +237,12 @@ impl ClusterView {
         let made = last(journal, Stage::Ensure);
         let seen = if kind == RunKind::Cluster { last(journal, Stage::Verify) } else { None };
         let removed = last(journal, Stage::Remove);
-        (made.is_some() || removed.is_some()).then_some(Self { made, seen, removed })
+        (made.is_some() || removed.is_some()).then_some(Self {
+            made,
+            seen,
+            published: last(journal, Stage::Publish),
+            removed,
+        })
     }
 }
 
@@ -501,10 +511,9 @@ impl RunView {
                 .map(|diagnosis| format!("{}: {}", diagnosis.object, diagnosis.headline))
                 .unwrap_or_default(),
             Stage::Plan => self.plan.as_ref().map(PlanRecord::in_words).unwrap_or_default(),
-            Stage::Ensure | Stage::Verify | Stage::Remove => {
+            Stage::Ensure | Stage::Verify | Stage::Publish | Stage::Remove => {
                 self.cluster.as_ref().map(|cluster| cluster.note(stage)).unwrap_or_default()
             }
-            Stage::Publish => "the way in is kept, sealed".to_owned(),
             Stage::Secrets | Stage::Rollback => String::new(),
         }
     }

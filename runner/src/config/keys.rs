@@ -5,7 +5,7 @@ use config::{Value, ValueKind};
 use super::error::{ConfigError, Written};
 
 /// Every key that has a value; `*` stands for the name of a cluster or token. A test holds it to `default.toml` and to the types.
-pub(super) const KEYS: [&str; 24] = [
+pub(super) const KEYS: [&str; 31] = [
     "repository",
     "infra",
     "data_dir",
@@ -17,6 +17,13 @@ pub(super) const KEYS: [&str; 24] = [
     "queue.url",
     "queue.name",
     "queue.password_file",
+    "github.api",
+    "github.token_file",
+    "github.environments.*.repository",
+    "github.environments.*.environment",
+    "github.environments.*.secret_name",
+    "github.environments.*.workflow",
+    "github.environments.*.ref",
     "identity.name",
     "verify.soak",
     "log.filter",
@@ -33,13 +40,14 @@ pub(super) const KEYS: [&str; 24] = [
 ];
 
 /// Keys whose values are paths.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
     "repository",
     "data_dir",
     "clusters.*.kubeconfig",
     "secrets.directories",
     "queue.password_file",
     "http.github.secret_file",
+    "github.token_file",
 ];
 
 /// Whether the value at this key is a path.

@@ -17,6 +17,7 @@ use windlass_core::name::{ClusterName, Digest};
 pub use self::error::ConfigError;
 use self::error::Written;
 use crate::broker::QueueConfig;
+use crate::github::GithubConfig;
 use crate::http::config::HttpConfig;
 use crate::plugins::{ClusterAccess, KubeconfigConfig};
 use crate::secrets::SecretsConfig;
@@ -43,6 +44,7 @@ const NOT_CONFIGURATION: &[&str] = &[
     "WINDLASS_SCREEN_READER",
     crate::broker::PASSWORD_VARIABLE,
     crate::http::github::SECRET_VARIABLE,
+    crate::github::TOKEN_VARIABLE,
 ];
 
 /// The whole configuration. It holds no secret.
@@ -62,6 +64,8 @@ pub struct Config {
     pub secrets: SecretsConfig,
     /// The broker that events come from, beside the commands of this machine.
     pub queue: QueueConfig,
+    /// Where the way into a cluster is published besides.
+    pub github: GithubConfig,
     /// Who acts on the command line.
     pub identity: Identity,
     /// How a release is verified.

@@ -44,6 +44,11 @@ fn defaults_are_these() {
         "name": "windlass.events",
         "password_file": null
       },
+      "github": {
+        "api": "https://api.github.com",
+        "token_file": null,
+        "environments": {}
+      },
       "identity": {
         "name": "ada"
       },

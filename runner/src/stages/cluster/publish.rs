@@ -1,6 +1,6 @@
-//! Publish: the way into the cluster is kept, sealed, for every run that comes.
+//! Publish: the way into the cluster is kept, sealed, for every run that comes, and published at GitHub where that is configured.
 //!
-//! Takes: a cluster that takes work. Gives: the outcome, together with the event that asks for a deploy run. Touches: the store. May be repeated
+//! Takes: a cluster that takes work. Gives: the outcome, together with the event that asks for a deploy run. Touches: the store, and GitHub. May be repeated
 //! because what is published takes the place of what was. On failure: the run has failed.
 
 use futures::FutureExt as _;
@@ -15,12 +15,16 @@ use super::verify::Verified;
 use crate::clusters::{Target, advised, ready_event};
 use crate::run::Run;
 use crate::stop::{Cause, Stop, chain};
+use crate::variables::Variables;
 
 /// What the journal keeps of it: never the way in itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishRecord {
     /// The cluster whose way in is kept.
     pub cluster: ClusterName,
+    /// Where at GitHub it was published too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<String>,
 }
 
 /// Performs the stage and ends the run.
@@ -39,7 +43,10 @@ pub async fn publish(run: &mut Run, verified: Verified) -> Result<Outcome, Stop>
             };
             let now = run.engine.now();
             run.engine.store.write_run(&mut run.claim, &[Change::PublishCluster(&cluster)], now).await?;
-            Ok(PublishRecord { cluster: cluster.name })
+            let github = &run.engine.config.github;
+            let published = github.publish(run.environment(), &cluster.kubeconfig, &Variables::Process).await;
+            let github = published.map_err(|cause| Stop::Fail(cause.into()))?;
+            Ok(PublishRecord { cluster: cluster.name, github })
         }
         .boxed()
     })
@@ -56,4 +63,12 @@ async fn way_in(run: &mut Run, target: &Target) -> Result<Kubeconfig, Stop> {
     }
     let connected = target.provider.connect(&target.spec.name).await;
     connected.map_err(|error| Stop::Fail(advised(Cause::new("cluster_failed", chain(&error)), &error).into()))
+}
+
+impl PublishRecord {
+    /// In one line.
+    pub fn in_words(&self) -> String {
+        let kept = "the way in is kept, sealed";
+        self.github.as_ref().map_or_else(|| kept.to_owned(), |github| format!("{kept}; {github}"))
+    }
 }
