@@ -3,6 +3,7 @@
 pub mod conformance;
 pub mod hetzner;
 pub mod line;
+pub mod machines;
 pub mod points;
 pub mod suites;
 pub mod testbed;

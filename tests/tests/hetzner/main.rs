@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what is wrong by panicking")]
 
 mod command;
+mod machines;
 mod oracle;
 
 use std::path::PathBuf;
