@@ -22,6 +22,7 @@ pub mod owner;
 pub mod plan;
 pub mod pools;
 mod provider;
+mod ready;
 mod remove;
 mod state;
 #[cfg(test)]

@@ -13,8 +13,10 @@ use windlass_core::provider::{
     Removed,
 };
 
+use crate::bootstrap::kubeconfig::redirected;
+use crate::bootstrap::settings::url;
 use crate::client::actions::Poller;
-use crate::client::clock::Clock;
+use crate::client::clock::{Clock, MachineClock};
 use crate::client::model::Resource as _;
 use crate::client::{Client, ClientConfig, ENDPOINT};
 use crate::config::{ClusterConfig, ClusterFile};
@@ -22,9 +24,10 @@ use crate::ensure::{self, Work, failed};
 use crate::error::HetznerError;
 use crate::layout;
 use crate::lints;
-use crate::machines::Machines;
+use crate::machines::{Machines, RealMachines};
 use crate::owner;
 use crate::plan::blueprint::{Blueprint, Role};
+use crate::plan::facts::{NodeFacts, named};
 use crate::plan::{Facts, Plan, decide};
 use crate::remove::Remains;
 use crate::state::{self, State};
@@ -46,6 +49,22 @@ pub struct HetznerConfig {
     pub clock: Arc<dyn Clock>,
     /// The way onto servers and into their cluster.
     pub machines: Arc<dyn Machines>,
+}
+
+impl HetznerConfig {
+    /// The real thing: the project whose token `HCLOUD_TOKEN` holds, at [`ENDPOINT`] or where `HCLOUD_ENDPOINT` says. The variables are those of
+    /// Hetzner's own tools.
+    pub fn from_environment(data: PathBuf) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+        Self {
+            endpoint: variable("HCLOUD_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()),
+            token: variable("HCLOUD_TOKEN").map(SecretString::from),
+            timeout: TIMEOUT,
+            data,
+            clock: Arc::new(MachineClock::default()),
+            machines: Arc::new(RealMachines),
+        }
+    }
 }
 
 impl fmt::Debug for HetznerConfig {
@@ -116,11 +135,31 @@ impl HetznerProvider {
         };
         let lives = ours.into_iter().any(|server| role(server) || is_master(server.name()));
         let Some(way) = way.filter(|_| lives) else { return Ok((facts, None)) };
-        let nodes = self.config.machines.nodes(&way).await;
-        let nodes =
-            nodes.map_err(|source| HetznerError::Unreachable { cluster: want.cluster.clone(), source })?;
+        let (nodes, way) = self.nodes(way, want, &facts).await?;
         facts.nodes = Some(nodes);
         Ok((facts, Some(way)))
+    }
+
+    /// Asks the cluster for its nodes: where the way in was published to, or, where nobody answers there any more, at its other masters.
+    async fn nodes(
+        &self,
+        way: Kubeconfig,
+        want: &Blueprint,
+        facts: &Facts,
+    ) -> Result<(Vec<NodeFacts>, Kubeconfig), HetznerError> {
+        let first = match self.config.machines.nodes(&way).await {
+            Ok(nodes) => return Ok((nodes, way)),
+            Err(error) => error,
+        };
+        let masters =
+            want.masters().filter_map(|master| named(&facts.servers, &master.name)?.public_net.address());
+        for address in masters.filter(|_| first.passing) {
+            let other = redirected(&way, &url(address));
+            if let Ok(nodes) = self.config.machines.nodes(&other).await {
+                return Ok((nodes, other));
+            }
+        }
+        Err(HetznerError::Unreachable { cluster: want.cluster.clone(), source: first })
     }
 
     async fn planned(&self, want: &ClusterSpec) -> Result<Plan, HetznerError> {

@@ -63,6 +63,12 @@ impl State {
         Ok(Self { folder, secret, is_new, intents, open, _lock: lock })
     }
 
+    /// Whether this is the way into the cluster that was handed out.
+    pub(crate) fn has_published(&self, kubeconfig: &Kubeconfig) -> Result<bool, StateError> {
+        let published = read(&kubeconfig_file(&self.folder))?;
+        Ok(published.is_some_and(|published| published.expose() == kubeconfig.expose()))
+    }
+
     /// Hands out the way into the cluster: whole, or as it was.
     pub(crate) fn publish(&self, kubeconfig: &Kubeconfig) -> Result<(), StateError> {
         let file = kubeconfig_file(&self.folder);
@@ -92,11 +98,14 @@ pub(crate) fn is_known(data: &Path, cluster: &str) -> bool {
 
 /// The way into a cluster, if it was handed out.
 pub(crate) fn published(data: &Path, cluster: &str) -> Result<Option<Kubeconfig>, StateError> {
-    let file = kubeconfig_file(&data.join(cluster));
-    match fs::read_to_string(&file) {
+    read(&kubeconfig_file(&data.join(cluster)))
+}
+
+fn read(file: &Path) -> Result<Option<Kubeconfig>, StateError> {
+    match fs::read_to_string(file) {
         Ok(text) => Ok(Some(Kubeconfig::new(text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StateError::File { file, source }),
+        Err(source) => Err(StateError::File { file: file.to_owned(), source }),
     }
 }
 

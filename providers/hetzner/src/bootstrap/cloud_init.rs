@@ -30,7 +30,7 @@ pub(crate) struct NodeSetup<'a> {
 
 /// The user data.
 pub(crate) fn user_data(setup: &NodeSetup<'_>) -> SecretString {
-    let document = json!({
+    let mut document = json!({
         "hostname": setup.name,
         "preserve_hostname": false,
         "ssh_pwauth": false,
@@ -41,11 +41,14 @@ pub(crate) fn user_data(setup: &NodeSetup<'_>) -> SecretString {
             "ed25519_public": setup.host_key.public,
         },
         "growpart": {"mode": if grows(setup) { "auto" } else { "off" }, "devices": ["/"]},
-        "package_update": !packages(setup).is_empty(),
-        "packages": packages(setup),
         "write_files": files(setup),
         "runcmd": commands(setup),
     });
+    // An empty list is refused by cloud-init's schema, and without packages their lists need not be fetched.
+    if !packages(setup).is_empty() {
+        document["package_update"] = json!(true);
+        document["packages"] = json!(packages(setup));
+    }
     SecretString::from(format!("{FIRST_LINE}{document}\n"))
 }
 

@@ -29,3 +29,13 @@ pub(crate) fn published(text: &str, cluster: &str, server: &str) -> Result<Kubec
     });
     Ok(Kubeconfig::new(written.to_string()))
 }
+
+/// The same way in, to another address of the API. One that the provider did not write is left as it is.
+pub(crate) fn redirected(way: &Kubeconfig, server: &str) -> Kubeconfig {
+    let Ok(mut read) = serde_json::from_str::<Value>(way.expose()) else { return way.clone() };
+    match read.pointer_mut("/clusters/0/cluster/server") {
+        Some(named) => *named = Value::String(server.to_owned()),
+        None => return way.clone(),
+    }
+    Kubeconfig::new(read.to_string())
+}

@@ -39,12 +39,11 @@ pub(crate) fn found(
     text.push_str(&put(&format!("{MANIFESTS}/hcloud-secret.yaml"), "600", &secret(controllers)));
     let addons = &config.addons;
     if addons.cloud_controller_manager.enabled {
-        let url = addons.cloud_controller_manager.manifest_url.as_deref();
         let pods = config.networking.cluster_cidr.to_string();
-        text.push_str(&fetch(&CLOUD_CONTROLLER, url, Some((CLOUD_CONTROLLER_PODS, &pods))));
+        text.push_str(&fetch(&CLOUD_CONTROLLER, Some((CLOUD_CONTROLLER_PODS, &pods))));
     }
     if addons.csi_driver.enabled {
-        text.push_str(&fetch(&VOLUME_DRIVER, addons.csi_driver.manifest_url.as_deref(), None));
+        text.push_str(&fetch(&VOLUME_DRIVER, None));
     }
     start(&mut text, config, settings);
     Script { purpose: Purpose::Found, text: SecretString::from(text) }
@@ -70,10 +69,10 @@ pub(crate) fn upgrade(config: &ClusterConfig, role: Role) -> Script {
     let private = config.networking.private_network.subnet;
     let prepare = node::prepare(&config.k3s_version, private, role);
     let text = format!(
-        "{BEGIN}{PUT}{}{}\nsystemctl restart {}\n",
+        "{BEGIN}{PUT}{}{}\n{}",
         put(node::PREPARE, "700", &prepare),
         node::PREPARE,
-        node::unit(role)
+        restart(node::unit(role))
     );
     Script { purpose: Purpose::Upgrade, text: SecretString::from(text) }
 }
@@ -86,12 +85,21 @@ fn start(text: &mut String, config: &ClusterConfig, settings: &SecretString) {
         text,
         "systemctl daemon-reload\nsystemctl enable {unit}\n\
          if cmp -s {settings}.wanted {settings} && systemctl is-active --quiet {unit}; then\n  exit 0\nfi\n\
-         mv {settings}.wanted {settings}\nsystemctl restart {unit}\n",
-        settings = node::SETTINGS
+         mv {settings}.wanted {settings}\n{restart}",
+        settings = node::SETTINGS,
+        restart = restart(unit)
     );
     for command in crate::bootstrap::cloud_init::after(config, &config.masters_pool.nodes) {
         let _ = writeln!(text, "sh -c {}", quoted(command));
     }
+}
+
+/// Restarts k3s and waits until it is up. A start that fails is tried again by systemd: etcd refuses a member while another one joins.
+fn restart(unit: &str) -> String {
+    format!(
+        "systemctl restart {unit} || true\ntries=0\nuntil systemctl is-active --quiet {unit}; do\n  tries=$((tries + 1))\n  \
+         if [ \"$tries\" -gt 150 ]; then\n    echo \"{unit} does not start: see journalctl --unit {unit}\" >&2\n    exit 1\n  fi\n  sleep 2\ndone\n"
+    )
 }
 
 fn secret(controllers: &Controllers<'_>) -> String {
@@ -109,9 +117,9 @@ fn secret(controllers: &Controllers<'_>) -> String {
 }
 
 /// Lines that fetch a manifest, once, and put it in place whole. `replace` names a text of it and what stands there instead.
-fn fetch(manifest: &Manifest, url: Option<&str>, replace: Option<(&str, &str)>) -> String {
+fn fetch(manifest: &Manifest, replace: Option<(&str, &str)>) -> String {
     let path = quoted(&format!("{MANIFESTS}/{}.yaml", manifest.name));
-    let url = quoted(url.unwrap_or(manifest.url));
+    let url = quoted(manifest.url);
     let edit = replace.filter(|(old, new)| old != new).map_or_else(String::new, |(old, new)| {
         format!("  sed -i {} {path}.new\n", quoted(&format!("s|{old}|{new}|g")))
     });

@@ -12,4 +12,6 @@ pub(crate) mod master;
 pub(crate) mod node;
 pub(crate) mod script;
 pub(crate) mod settings;
+#[cfg(test)]
+mod tests;
 pub(crate) mod versions;

@@ -59,7 +59,7 @@ impl Work<'_> {
         self.ready(&way).await?;
         self.upgrade(plan, &standing, &way).await?;
         self.remove(plan, &way).await?;
-        if self.way.is_none() {
+        if !self.state.has_published(&way).map_err(|source| self.about(source))? {
             self.state.publish(&way).map_err(|source| self.about(source))?;
             self.progress.report("the kubeconfig is published");
         }

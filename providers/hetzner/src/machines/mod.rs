@@ -1,5 +1,10 @@
 //! What happens on servers and in the cluster that they become, beyond Hetzner's API.
 
+mod real;
+mod ssh;
+
+pub use real::RealMachines;
+
 use std::fmt;
 use std::net::IpAddr;
 

@@ -504,3 +504,6 @@ fn numbers(release: &str) -> Vec<u64> {
         .filter_map(|part| part.parse().ok())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

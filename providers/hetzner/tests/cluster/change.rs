@@ -1,7 +1,7 @@
 //! Clusters that change: by their file, or by hand.
 
 use serde_json::json;
-use windlass_core::provider::ChangeVerb;
+use windlass_core::provider::{ChangeVerb, Provider as _};
 
 use crate::world::{RELEASE, World, told};
 
@@ -121,4 +121,21 @@ async fn a_server_that_was_switched_off_is_started() {
     world.clock.advance(std::time::Duration::from_secs(30));
     world.ensure(&spec).await.unwrap();
     assert_eq!(world.server("shop-pool-w-worker1")["status"], "running");
+}
+
+#[tokio::test]
+async fn a_cluster_whose_first_master_is_lost_is_reached_through_another() {
+    let world = World::new().await;
+    let spec = world.spec(3, 0, "");
+    world.ensure(&spec).await.unwrap();
+    let first = world.server("shop-master1");
+    let path = format!("/servers/{}", first["id"]);
+    world.by_hand("DELETE", &path, &json!({}));
+    world.clock.advance(std::time::Duration::from_secs(30));
+    let address = first["public_net"]["ipv4"]["ip"].as_str().unwrap();
+    world.fleet.cluster.lock().unwrap().silent.push(format!("https://{address}:6443"));
+    world.ensure(&spec).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    let way = world.provider.connect(&crate::world::CLUSTER.parse().unwrap()).await.unwrap();
+    assert!(!way.expose().contains(&format!("{address}:6443")), "the way in leads to one that answers");
+    assert_eq!(world.fleet.cluster.lock().unwrap().founded, ["shop-master1"], "founded once, joined since");
 }

@@ -256,6 +256,8 @@ pub(crate) struct Inside {
     /// What was done in the cluster, in turn.
     pub(crate) done: Vec<String>,
     pub(crate) ill: Vec<String>,
+    /// Addresses of the API at which nobody answers.
+    pub(crate) silent: Vec<String>,
 }
 
 impl Fleet {
@@ -323,6 +325,9 @@ impl Machines for Fleet {
     async fn nodes(&self, way: &Kubeconfig) -> Result<Vec<NodeFacts>, MachineError> {
         assert!(way.expose().contains(CANARIES[1]));
         let inside = self.look();
+        if inside.silent.iter().any(|server| way.expose().contains(server)) {
+            return Err(MachineError::passing("nobody answers"));
+        }
         let node = |(name, version): (&String, &String)| NodeFacts {
             name: name.clone(),
             version: version.clone(),
