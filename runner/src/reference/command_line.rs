@@ -11,7 +11,7 @@ fn page() -> String {
     let mut root = Cli::command();
     root.build();
     let mut page = String::from(
-        "# The command line\n\nEvery command, as `windlass COMMAND --help` tells it. [Exit codes](../../README.md#exit-codes) are the same for all.\n\n\
+        "# The command line\n\nEvery command, as its `--help` tells it. [Exit codes](../../README.md#exit-codes) are the same for all.\n\n\
          ## Options of every command\n",
     );
     arguments(&mut page, root.get_arguments().filter(|argument| argument.is_global_set()));
