@@ -45,13 +45,16 @@ impl Site {
         answer
     }
 
-    /// A server whose machine shows the host key that its user data brings.
-    fn server(&self, name: &str, network: u64) -> (u64, String) {
-        let user_data = json!({
-            "ssh_keys": {"ed25519_private": self.read("host") + "\n", "ed25519_public": self.read("host.pub")},
-            "write_files": [{"path": "/etc/rancher/k3s/config.yaml", "permissions": "0600", "content": "token: secret\n"}],
-            "runcmd": ["hostname >/root/hostname"],
-        });
+    fn network(&self) -> u64 {
+        let subnets = json!([{"type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.0.0/24"}]);
+        let network = json!({"name": "private", "ip_range": "10.0.0.0/16", "subnets": subnets});
+        self.ask("POST", "/networks", network)["network"]["id"].as_u64().unwrap()
+    }
+
+    /// A server that is told by its user data what its machine is to be. The machine shows the host key of this test.
+    fn server(&self, name: &str, network: u64, mut user_data: Value) -> (u64, String) {
+        user_data["ssh_keys"] =
+            json!({"ed25519_private": self.read("host") + "\n", "ed25519_public": self.read("host.pub")});
         let user_data = format!("#cloud-config\n{user_data}\n");
         self.check_user_data(&user_data);
         let body = json!({
@@ -106,11 +109,13 @@ impl Site {
 #[test]
 fn a_server_is_a_machine_that_cloud_init_made() {
     let site = Site::new();
-    let subnets = json!([{"type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.0.0/24"}]);
-    let network = json!({"name": "private", "ip_range": "10.0.0.0/16", "subnets": subnets});
-    let network = site.ask("POST", "/networks", network)["network"]["id"].as_u64().unwrap();
-    let (first, address) = site.server("first", network);
-    let (_, other) = site.server("second", network);
+    let network = site.network();
+    let user_data = json!({
+        "write_files": [{"path": "/etc/rancher/k3s/config.yaml", "permissions": "0600", "content": "token: secret\n"}],
+        "runcmd": ["hostname >/root/hostname"],
+    });
+    let (first, address) = site.server("first", network, user_data.clone());
+    let (_, other) = site.server("second", network, user_data);
 
     // sshd listens before the last stage of cloud-init.
     let booted = site.says(&address, "cloud-init status --wait && hostname && cat /root/hostname");
@@ -135,6 +140,45 @@ fn a_server_is_a_machine_that_cloud_init_made() {
     site.ask("DELETE", &server, Value::Null);
     let gone = "until ! timeout 1 bash -c '</dev/tcp/10.0.0.2/22' 2>/dev/null; do :; done";
     site.says(&other, gone);
+}
+
+/// User data of a node: the settings of k3s, its unit, and that it is started.
+fn node(role: &str, command: &str, settings: &Value) -> Value {
+    let unit = format!("[Service]\nType=notify\nExecStart=/usr/local/bin/k3s {command}\n");
+    json!({
+        "write_files": [
+            {"path": "/etc/rancher/k3s/config.yaml", "permissions": "0600", "content": settings.to_string()},
+            {"path": format!("/etc/systemd/system/{role}.service"), "content": unit},
+        ],
+        "runcmd": [format!("systemctl enable --now {role}")],
+    })
+}
+
+#[test]
+fn machines_become_a_cluster_when_k3s_is_told_to() {
+    let site = Site::new();
+    let network = site.network();
+    // The first address of the network is its gateway's.
+    let (master, worker) = ("10.0.0.2", "10.0.0.3");
+    let founding = json!({
+        "token": "servers", "agent-token": "agents", "node-name": "master", "node-ip": master, "cluster-init": true,
+        "tls-san": ["api.example.com"],
+    });
+    let joining = json!({
+        "token": "agents", "node-name": "worker", "node-ip": worker, "server": format!("https://{master}:6443")
+    });
+    let (_, address) = site.server("master", network, node("k3s", "server", &founding));
+    let (_, other) = site.server("worker", network, node("k3s-agent", "agent", &joining));
+    for node in [&address, &other] {
+        site.says(node, "cloud-init status --wait");
+    }
+    let kubectl = "source /etc/k3s-stand-in && $bin/kubectl --kubeconfig /etc/rancher/k3s/k3s.yaml";
+    let ready =
+        format!("bash -c '{kubectl} wait --for condition=Ready node/master node/worker --timeout 60s'");
+    let said = site.says(&address, &ready);
+    assert_eq!(said, "node/master condition met\nnode/worker condition met\n");
+    let names = "openssl x509 -in /var/lib/rancher/k3s/server/tls/server.crt -noout -ext subjectAltName";
+    assert!(site.says(&address, names).contains("DNS:api.example.com"));
 }
 
 fn keygen(folder: &Path, name: &str) {
