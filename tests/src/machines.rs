@@ -21,6 +21,8 @@ pub struct RealMachines {
     bridge: String,
     number: u8,
     folder: TempDir,
+    /// The release of k3s that machines have.
+    k3s: String,
     state: Mutex<State>,
 }
 
@@ -35,6 +37,11 @@ struct State {
 impl RealMachines {
     /// A set without machines. Several may be there at once, also of several processes.
     pub fn new() -> Self {
+        Self::with_k3s("v1.34.4+k3s1")
+    }
+
+    /// A set whose machines find k3s there, in this release: what stands in for it fetches nothing.
+    pub fn with_k3s(release: &str) -> Self {
         let (bridge, number) = SETS
             .map(|number| (format!("windlass{number}"), number))
             // Whoever makes the bridge has the number: that is atomic.
@@ -44,6 +51,7 @@ impl RealMachines {
             bridge,
             number,
             folder: TempDir::new().expect("a temporary folder can be made"),
+            k3s: release.to_owned(),
             state: Mutex::default(),
         };
         let address = format!("10.{number}.0.1/16");
@@ -77,13 +85,13 @@ impl RealMachines {
         fs::write(folder.join("keys"), keys).expect("keys can be written");
         let mut arguments = vec![text(&folder), machine.name.clone(), self.bridge.clone()];
         arguments.extend(addresses(machine));
-        script("up", &arguments);
+        self.script("up", &arguments);
         self.lock().folders.insert(machine.id, folder);
     }
 
     fn stop(&self, server: u64) {
         if let Some(folder) = self.lock().folders.get(&server).cloned() {
-            script("down", &[text(&folder)]);
+            self.script("down", &[text(&folder)]);
         }
     }
 
@@ -98,8 +106,19 @@ impl RealMachines {
     fn wire(&self, machine: &Machine) {
         let folder = self.folder_of(machine.id);
         if folder.join("pid").exists() {
-            script("wire", &[vec![text(&folder)], addresses(machine)].concat());
+            self.script("wire", &[vec![text(&folder)], addresses(machine)].concat());
         }
+    }
+
+    fn script(&self, name: &str, arguments: &[String]) {
+        let mut command = Command::new(script_path(name));
+        command.args(arguments).env("MACHINE_K3S", &self.k3s).stdin(Stdio::null());
+        // Not `output`: what a machine leaves running would keep the pipes open.
+        let status = command.status();
+        assert!(
+            status.as_ref().is_ok_and(std::process::ExitStatus::success),
+            "{name} {arguments:?}: {status:?}"
+        );
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -160,12 +179,6 @@ fn text(path: &Path) -> String {
 
 fn script_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testbed/machine").join(name)
-}
-
-fn script(name: &str, arguments: &[String]) {
-    // Not `output`: what a machine leaves running would keep the pipes open.
-    let status = Command::new(script_path(name)).args(arguments).stdin(Stdio::null()).status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{name} {arguments:?}: {status:?}");
 }
 
 fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {

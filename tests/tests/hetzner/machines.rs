@@ -177,6 +177,7 @@ fn machines_become_a_cluster_when_k3s_is_told_to() {
         format!("bash -c '{kubectl} wait --for condition=Ready node/master node/worker --timeout 60s'");
     let said = site.says(&address, &ready);
     assert_eq!(said, "node/master condition met\nnode/worker condition met\n");
+    assert!(site.says(&address, "k3s --version").contains(" v1.34.4+k3s1 "));
     let names = "openssl x509 -in /var/lib/rancher/k3s/server/tls/server.crt -noout -ext subjectAltName";
     assert!(site.says(&address, names).contains("DNS:api.example.com"));
 }
