@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, watch};
 use windlass_cluster::{Cluster, ClusterError};
 use windlass_core::name::{ClusterName, Commit, EnvironmentName, ProviderName, RunId};
@@ -29,6 +28,9 @@ pub const CONTROL_FILE: &str = "deploy-control.yaml";
 
 /// Policies that are kept parsed: those of the commits that are being worked on.
 const CONTROLS_KEPT: usize = 64;
+
+/// How long a failure of the store is believed in without another. Longer than the waits between tries of those who go on trying.
+const STORE_DOUBT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Says what time it is. The tests of time-dependent behaviour bring their own.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
@@ -58,7 +60,7 @@ pub struct Engine {
     controls: Mutex<HashMap<Commit, Arc<DeployControl>>>,
     live: broadcast::Sender<Live>,
     halted: watch::Sender<bool>,
-    store_works: AtomicBool,
+    store_failed: Mutex<Option<Timestamp>>,
 }
 
 /// What a run is doing right now: for whoever watches in the same process; never stored.
@@ -92,8 +94,8 @@ impl Engine {
         let providers = providers.into_iter().map(|provider| (provider.name().clone(), provider)).collect();
         let (live, _) = broadcast::channel(256);
         let (halted, controls) = (watch::Sender::new(false), Mutex::default());
-        let store_works = AtomicBool::new(true);
-        Ok(Self { store, queue, config, source, providers, clock, controls, live, halted, store_works })
+        let store_failed = Mutex::default();
+        Ok(Self { store, queue, config, source, providers, clock, controls, live, halted, store_failed })
     }
 
     /// The time.
@@ -118,12 +120,14 @@ impl Engine {
 
     /// Tells whether the store takes what is written.
     pub(crate) fn tell_store(&self, works: bool) {
-        self.store_works.store(works, Ordering::Relaxed);
+        *self.store_failed.lock().unwrap_or_else(PoisonError::into_inner) = (!works).then(|| self.now());
     }
 
-    /// Whether the store took what was written last, as far as this process was told.
+    /// Whether the store took what was written last, as far as this process was told. A failure counts for a minute: who is not ready is sent
+    /// nothing that could be written, and would never learn that there is room again.
     pub fn is_store_working(&self) -> bool {
-        self.store_works.load(Ordering::Relaxed)
+        let failed = *self.store_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_none_or(|failed| self.now().duration_since(failed) >= STORE_DOUBT)
     }
 
     /// Lets the runs of this process stop at the end of the stage they are in.

@@ -17,13 +17,13 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    /// Waits after a try that failed. The first is told in the log, and `/readyz` says so from now on.
+    /// Waits after a try that failed. The first is told in the log, and `/readyz` says so until one succeeds.
     pub(crate) async fn after(&mut self, engine: &Engine, error: &StoreError) {
         let [first, longest] = WAITS;
         if self.next.is_none() {
             tracing::error!(error = %chain(error), "the store fails: nothing is taken until it works again");
-            engine.tell_store(false);
         }
+        engine.tell_store(false);
         let wait = self.next.unwrap_or(first);
         tokio::time::sleep(wait).await;
         self.next = Some((wait * 2).min(longest));

@@ -62,11 +62,12 @@ async fn plan_traced(engine: &Arc<Engine>, event: &InboxEvent) -> Result<(), Sto
     Ok(())
 }
 
-/// Whether a push that somebody told us of from elsewhere is of a commit that may be on its way here. Who sends an event on this machine sees
-/// the repository, and wants to hear at once that it is not there.
+/// Whether a push that somebody told us of from elsewhere, over HTTP or through a broker, is of a commit that may be on its way here. Who sends an
+/// event on this machine sees the repository, and wants to hear at once that it is not there.
 fn may_come(engine: &Engine, event: &InboxEvent, parsed: &Event) -> bool {
     let EventData::Push(push) = &parsed.data else { return false };
-    let is_from_elsewhere = event.principal.is_some();
+    // A broker proves no sender; where there is one, what has none may be its.
+    let is_from_elsewhere = event.principal.is_some() || engine.config.queue.url.is_some();
     let is_fresh = engine.now().duration_since(event.received_at) < PATIENCE;
     is_from_elsewhere && is_fresh && engine.source.lacks(&Commit::from(&push.after))
 }

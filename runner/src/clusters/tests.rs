@@ -2,10 +2,12 @@
 
 mod world;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
+use windlass_core::name::Commit;
 use windlass_core::provider::ProviderError;
 use windlass_core::run::{Outcome, RunState, Stage};
 use windlass_store::{Decision, InboxStatus};
@@ -43,6 +45,26 @@ async fn a_push_of_a_cluster_config_ends_in_a_verified_deploy() {
         (deploy.subject.as_str(), deploy.commit),
         ("cluster sandbox-dev-cluster is ready", world.head())
     );
+}
+
+/// A broker tells of a push and proves no sender; what brings the commits may be slower.
+#[tokio::test]
+async fn where_a_broker_is_a_push_waits_for_its_commit() {
+    for (url, waits) in [(Some("amqp://localhost"), true), (None, false)] {
+        let mut world = World::new().await;
+        let engine = Arc::get_mut(&mut world.engine).expect("nobody else has it yet");
+        engine.config.queue.url = url.map(str::to_owned);
+        let status = async |world: &World| {
+            world.work().await;
+            world.engine.store.events(1).await.unwrap()[0].status
+        };
+        world.clock.set("2026-03-02T10:00:00Z");
+        world.push("1", &world.head(), &Commit::new("a".repeat(40))).await;
+        let expected = if waits { InboxStatus::New } else { InboxStatus::Ignored };
+        assert_eq!(status(&world).await, expected, "{url:?}");
+        world.clock.set("2026-03-02T10:10:00Z");
+        assert_eq!(status(&world).await, InboxStatus::Ignored, "not for ever");
+    }
 }
 
 #[tokio::test]

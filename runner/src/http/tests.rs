@@ -9,6 +9,7 @@ mod github;
 mod world;
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 
 use self::world::{ADMIN, NOBODY, VIEWER, World};
 
@@ -101,4 +102,20 @@ async fn it_is_ready_until_it_is_asked_to_stop() {
         (StatusCode::SERVICE_UNAVAILABLE, Some(false))
     );
     assert_eq!(world.get("/healthz", NOBODY).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_store_that_failed_is_tried_again_although_nobody_is_sent_here() {
+    let world = World::new().await;
+    let ready = async || world.get("/readyz", NOBODY).await.status;
+    assert_eq!(ready().await, StatusCode::OK);
+    world.engine.tell_store(false);
+    world.clock.forward(SignedDuration::from_secs(50));
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    world.clock.forward(SignedDuration::from_secs(10));
+    assert_eq!(ready().await, StatusCode::OK);
+    world.engine.tell_store(false);
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    world.engine.tell_store(true);
+    assert_eq!(ready().await, StatusCode::OK);
 }

@@ -80,7 +80,7 @@ impl GithubHook {
 /// Take what GitHub delivers
 ///
 /// For a webhook of a repository: `application/json`, with a secret. A push to a branch becomes an event, a `ping` is answered, and with anything else
-/// nothing is done. A delivery that was taken already is recognised by its content, whichever id it carries.
+/// nothing is done. A delivery that was taken within 30 days is recognised by its content, whichever id it carries.
 #[utoipa::path(
     post, path = "/v1/hooks/github", tag = "events", operation_id = "takeGithubDelivery",
     params(

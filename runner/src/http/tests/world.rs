@@ -1,11 +1,12 @@
 //! An API over a repository and a store of its own.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use windlass_core::run::{Outcome, RunKind, Stage, Trigger};
 use windlass_store::{Claim, Hold, Incoming, Leadership, NewRun, Reason};
 
 use crate::config::Config;
-use crate::engine::{Engine, SystemClock};
+use crate::engine::{Clock, Engine};
 use crate::http::access::Access;
 use crate::http::github::{GithubHook, SECRET_VARIABLE};
 use crate::http::token::TokenDigest;
@@ -40,6 +41,7 @@ pub(super) struct World {
     pub(super) engine: Arc<Engine>,
     pub(super) router: Router,
     pub(super) stop: watch::Sender<bool>,
+    pub(super) clock: ForwardClock,
     leadership: Leadership,
 }
 
@@ -49,6 +51,22 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     pub(super) text: String,
+}
+
+/// The machine's clock, put forward.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ForwardClock(Arc<Mutex<SignedDuration>>);
+
+impl ForwardClock {
+    pub(super) fn forward(&self, by: SignedDuration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ForwardClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock().unwrap()
+    }
 }
 
 impl World {
@@ -69,14 +87,15 @@ impl World {
         std::fs::write(&file, format!("{top}{sections}")).unwrap();
         let config = Config::load(Some(&file), &Variables::fixed([])).unwrap();
         let access = Access::new(&config.http, "127.0.0.1:1".parse().unwrap()).unwrap();
-        let engine = Arc::new(Engine::open(config, Vec::new(), Arc::new(SystemClock)).await.unwrap());
+        let clock = ForwardClock::default();
+        let engine = Arc::new(Engine::open(config, Vec::new(), Arc::new(clock.clone())).await.unwrap());
         let (stop, stopped) = watch::channel(false);
         let secret = Variables::fixed([(SECRET_VARIABLE, GITHUB_SECRET)]);
         let github = GithubHook::open(&engine.config.http.github, &secret).unwrap();
         let api = Api::new(Arc::clone(&engine), access, github, None, stopped);
         let leadership = engine.store.try_lead(engine.now()).await.unwrap().unwrap();
         tokio::spawn(take_over(Arc::clone(&engine)));
-        Self { _folder: folder, router: router(&api), engine, stop, leadership }
+        Self { _folder: folder, router: router(&api), engine, stop, clock, leadership }
     }
 
     pub(super) fn stop(&self) {
