@@ -1,6 +1,7 @@
 //! Why a cluster is not as it should be.
 
 use std::io;
+use std::path::PathBuf;
 
 use windlass_core::policy::problem::Problems;
 use windlass_core::provider::ProviderError;
@@ -44,6 +45,10 @@ pub(crate) enum HetznerError {
     Intents(#[source] io::Error),
     #[error("servers of cluster `{0}` run, and what they were made with is not kept here")]
     LostSecret(String),
+    #[error("cluster `{0}` was handed out, and the project of this token has no master of it")]
+    MastersGone(String),
+    #[error("cluster `{cluster}` was handed out, and the project of this token has nothing of it")]
+    NothingThere { cluster: String, folder: PathBuf },
     #[error("{doing} failed on server `{server}`")]
     Machine { doing: &'static str, server: String, source: MachineError },
     #[error("cluster `{cluster}` cannot be asked how it is")]
@@ -106,6 +111,18 @@ impl HetznerError {
                 "name more in `fallback_instance_types` or `fallback_locations` of the pool"
             }
             Self::LostSecret(_) => "run where the cluster was made, or copy the provider's folder from there",
+            Self::MastersGone(cluster) => {
+                return Some(format!(
+                    "see that `HCLOUD_TOKEN` is of the project it was made in: `hcloud server list`. If its masters are lost, remove what is left, \
+                     `windlass cluster delete ENV --yes {cluster}`, and make it anew"
+                ));
+            }
+            Self::NothingThere { folder, .. } => {
+                return Some(format!(
+                    "see that `HCLOUD_TOKEN` is of the project it was made in: `hcloud server list`. If somebody removed it by hand, `rm -r {}`",
+                    folder.display()
+                ));
+            }
             Self::Protected(_) => {
                 "write `protect_against_deletion: false`, let a cluster run carry it out, and remove it then"
             }
@@ -160,6 +177,9 @@ fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::Foreign { .. } => {
             Some("give the cluster another name, or remove what has this one: `hcloud all list`")
         }
+        Refusal::NoPrice { .. } => Some(
+            "see which type or location is not sold any more: `hcloud server-type list`; or take `budget` out",
+        ),
         Refusal::OverBudget { .. } => Some("raise `budget.monthly`, or take smaller or fewer servers"),
         Refusal::Quorum { .. } => Some("see what is wrong with the others: `kubectl get nodes`"),
         Refusal::SkipsMinor { .. } => Some("upgrade to the next minor version first"),

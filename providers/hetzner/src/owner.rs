@@ -20,6 +20,13 @@ pub fn owns(cluster: &str, resource: &impl Resource) -> bool {
     resource.labels().get(OWNER).is_some_and(|owner| owner == cluster)
 }
 
+/// Whether a resource may be removed with the cluster: it belongs to it, and has a name of those that the provider gives. A label can be put on
+/// anything by anyone, for example to have the cluster's firewall.
+pub fn may_remove(cluster: &str, resource: &impl Resource) -> bool {
+    let is_named = |rest: &str| rest.is_empty() || rest.starts_with('-');
+    owns(cluster, resource) && resource.name().strip_prefix(cluster).is_some_and(is_named)
+}
+
 /// The labels of every resource of a cluster.
 pub fn labels(cluster: &str, protected: bool) -> Labels {
     let owner = (OWNER.to_owned(), cluster.to_owned());

@@ -120,7 +120,8 @@ impl HetznerProvider {
         Ok((client, token))
     }
 
-    /// What is there, and the way into the cluster if there is one. A way into a cluster whose masters are all gone leads nowhere any more.
+    /// What is there, and the way into the cluster if there is one. Where one was handed out and no master is there, the token is of another project,
+    /// or the control plane is lost: neither is to be made anew unasked.
     async fn look(
         &self,
         client: &Client,
@@ -134,7 +135,10 @@ impl HetznerProvider {
             server.labels.get(owner::ROLE).map(String::as_str) == Some(Role::Master.word())
         };
         let lives = ours.into_iter().any(|server| role(server) || is_master(server.name()));
-        let Some(way) = way.filter(|_| lives) else { return Ok((facts, None)) };
+        let Some(way) = way else { return Ok((facts, None)) };
+        if !lives {
+            return Err(HetznerError::MastersGone(want.cluster.clone()));
+        }
         let (nodes, way) = self.nodes(way, want, &facts).await?;
         facts.nodes = Some(nodes);
         Ok((facts, Some(way)))
@@ -179,10 +183,8 @@ impl HetznerProvider {
         if state.is_new && has_servers {
             return Err(HetznerError::LostSecret(blueprint.cluster));
         }
-        if way.is_none() {
-            state.unpublish().map_err(about(&blueprint.cluster))?;
-        }
         let plan = decided(&blueprint, &facts)?;
+        state.keep().map_err(about(&blueprint.cluster))?;
         let poller = Poller::new(client.clone());
         let endpoint = (self.config.endpoint != ENDPOINT).then_some(self.config.endpoint.as_str());
         let work = Work {
@@ -217,17 +219,34 @@ impl HetznerProvider {
     ) -> Result<Removed, HetznerError> {
         let (client, _) = self.client(None)?;
         let name = cluster.as_str();
+        let state = self.to_remove(name, removal)?;
         let remains = Remains::read(&client, name).await.map_err(failed("reading what is in the project"))?;
+        if let Some(state) = &state {
+            if remains.is_empty() && state.is_published() && !state.is_being_removed() {
+                let (cluster, folder) = (name.to_owned(), state.folder().to_owned());
+                return Err(HetznerError::NothingThere { cluster, folder });
+            }
+            if !remains.is_protected() {
+                state.begin_removal().map_err(about(name))?;
+            }
+        }
         let poller = Poller::new(client.clone());
         let removed = tokio::select! {
             removed = remains.remove(name, removal, &client, &poller, progress) => removed?,
             error = poller.run() => return Err(failed("waiting for actions")(error)),
         };
-        if removal == Removal::Final && state::is_known(&self.config.data, name) {
-            let state = State::open(&self.config.data, name).map_err(about(name))?;
+        if let Some(state) = state {
             state.forget().map_err(about(name))?;
         }
         Ok(removed)
+    }
+
+    /// What is kept of a cluster that is to be removed, and the right to work on it; none for a look, and where nothing is kept.
+    fn to_remove(&self, name: &str, removal: Removal) -> Result<Option<State>, HetznerError> {
+        if removal != Removal::Final || !state::is_known(&self.config.data, name) {
+            return Ok(None);
+        }
+        State::open(&self.config.data, name).map(Some).map_err(about(name))
     }
 }
 

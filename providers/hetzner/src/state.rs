@@ -40,7 +40,7 @@ pub(crate) enum StateError {
 pub(crate) struct State {
     folder: PathBuf,
     pub(crate) secret: ClusterSecret,
-    /// Whether the secret was made just now: what runs already cannot have been made with it.
+    /// Whether the secret was made just now, and is not kept yet: what runs already cannot have been made with it.
     pub(crate) is_new: bool,
     pub(crate) intents: Intents,
     pub(crate) open: Vec<Intent>,
@@ -75,13 +75,35 @@ impl State {
         write(&file, kubeconfig.expose().as_bytes()).map_err(|source| StateError::File { file, source })
     }
 
-    /// Takes the way into a cluster back that is gone.
-    pub(crate) fn unpublish(&self) -> Result<(), StateError> {
-        let file = kubeconfig_file(&self.folder);
-        match fs::remove_file(&file) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StateError::File { file, source }),
-            _ => Ok(()),
+    /// Writes a new secret down. Only then may anything be made with it.
+    pub(crate) fn keep(&self) -> Result<(), StateError> {
+        if !self.is_new {
+            return Ok(());
         }
+        let file = self.folder.join("secret");
+        write(&file, self.secret.text().expose_secret().as_bytes())
+            .map_err(|source| StateError::File { file, source })
+    }
+
+    /// Writes down that the cluster is being removed: from now on nothing that is left of it is no surprise.
+    pub(crate) fn begin_removal(&self) -> Result<(), StateError> {
+        let file = removal_file(&self.folder);
+        write(&file, b"").map_err(|source| StateError::File { file, source })
+    }
+
+    /// Whether a removal of the cluster has begun.
+    pub(crate) fn is_being_removed(&self) -> bool {
+        removal_file(&self.folder).exists()
+    }
+
+    /// Whether a way into the cluster was handed out.
+    pub(crate) fn is_published(&self) -> bool {
+        kubeconfig_file(&self.folder).exists()
+    }
+
+    /// Where all this is kept.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Forgets the cluster.
@@ -113,6 +135,10 @@ fn kubeconfig_file(folder: &Path) -> PathBuf {
     folder.join("kubeconfig")
 }
 
+fn removal_file(folder: &Path) -> PathBuf {
+    folder.join("removal")
+}
+
 /// The lock goes with the process, so that a crash leaves none behind.
 fn lock(file: &Path) -> Result<File, StateError> {
     let about = |source| StateError::File { file: file.to_owned(), source };
@@ -134,7 +160,6 @@ fn secret(file: &Path) -> Result<(ClusterSecret, bool), StateError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = ClusterSecret::generate().map_err(StateError::Random)?;
-            write(file, secret.text().expose_secret().as_bytes()).map_err(about)?;
             Ok((secret, true))
         }
         Err(error) => Err(about(error)),
@@ -160,26 +185,36 @@ mod tests {
     #[test]
     fn one_process_works_on_a_cluster() {
         let data = tempfile::tempdir().unwrap();
-        let first = State::open(data.path(), "dev").unwrap();
+        let _first = State::open(data.path(), "dev").unwrap();
         assert!(matches!(State::open(data.path(), "dev"), Err(StateError::Busy(_))));
         assert!(State::open(data.path(), "prod").is_ok());
-        drop(first);
-        assert!(!State::open(data.path(), "dev").unwrap().is_new);
+    }
+
+    #[test]
+    fn a_secret_is_new_until_it_is_kept() {
+        let data = tempfile::tempdir().unwrap();
+        drop(State::open(data.path(), "dev").unwrap());
+        let state = State::open(data.path(), "dev").unwrap();
+        assert!(state.is_new && !is_known(data.path(), "dev"));
+        state.keep().unwrap();
+        let kept = state.secret.text().expose_secret().to_owned();
+        drop(state);
+        let state = State::open(data.path(), "dev").unwrap();
+        assert!(!state.is_new && is_known(data.path(), "dev"));
+        assert_eq!(state.secret.text().expose_secret(), kept);
     }
 
     #[test]
     fn what_is_kept_is_for_its_owner_only() {
         let data = tempfile::tempdir().unwrap();
         let state = State::open(data.path(), "dev").unwrap();
+        state.keep().unwrap();
         state.publish(&Kubeconfig::new("canary")).unwrap();
         for file in fs::read_dir(data.path().join("dev")).unwrap() {
             let file = file.unwrap();
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
         }
         assert_eq!(published(data.path(), "dev").unwrap().unwrap().expose(), "canary");
-        state.unpublish().unwrap();
-        state.unpublish().unwrap();
-        assert!(published(data.path(), "dev").unwrap().is_none());
     }
 
     #[test]
@@ -192,7 +227,7 @@ mod tests {
     #[test]
     fn a_damaged_secret_is_not_replaced() {
         let data = tempfile::tempdir().unwrap();
-        drop(State::open(data.path(), "dev").unwrap());
+        State::open(data.path(), "dev").unwrap().keep().unwrap();
         fs::write(data.path().join("dev/secret"), "gone").unwrap();
         assert!(matches!(State::open(data.path(), "dev"), Err(StateError::Damaged(_))));
     }

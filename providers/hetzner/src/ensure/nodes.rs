@@ -106,7 +106,7 @@ impl Work<'_> {
     }
 
     fn join_script(&self, standing: &Standing, server: &str) -> Script {
-        let join = self.join_address().or_else(|| first_private(&standing.servers, server));
+        let join = self.join_address(Some(server)).or_else(|| first_private(&standing.servers, server));
         master::join(self.config, &self.settings(standing, server, join))
     }
 
@@ -142,15 +142,22 @@ impl Work<'_> {
         Ok(settings::url(address))
     }
 
-    /// Where nodes join: before all masters, at one that is there, or at the first one, whose address was chosen for it.
-    pub(super) fn join_address(&self) -> Option<Ipv4Addr> {
+    /// Where nodes join: before all masters; at one that is known to be well, and never the joiner itself; or at the first one, which founds the
+    /// control plane and whose address was chosen for it.
+    pub(super) fn join_address(&self, joiner: Option<&str>) -> Option<Ipv4Addr> {
         if let Some(balancer) = &self.want.balancer {
             return Some(balancer.address);
         }
-        let there = self.want.masters().find_map(|master| private(named(&self.facts.servers, &master.name)?));
-        match there {
+        let is_well =
+            |name: &str| self.facts.nodes.iter().flatten().any(|node| node.name == name && node.ready);
+        let mut others = self.want.masters().filter(|master| Some(master.name.as_str()) != joiner);
+        let there = others.find_map(|master| {
+            private(named(&self.facts.servers, &master.name).filter(|_| is_well(&master.name))?)
+        });
+        let first = self.want.servers.first()?;
+        match there.or_else(|| private(named(&self.facts.servers, &first.name)?)) {
             Some(IpAddr::V4(address)) => Some(address),
-            _ => self.want.servers.first()?.address,
+            _ => first.address,
         }
     }
 

@@ -174,7 +174,7 @@ impl Work<'_> {
     fn user_data(&self, wanted: &WantedServer) -> Result<String, HetznerError> {
         let nodes = self.nodes_of(wanted);
         let agent_token = self.state.secret.agent_token();
-        let settings = match (wanted.role, self.join_address()) {
+        let settings = match (wanted.role, self.join_address(Some(&wanted.name))) {
             (Role::Worker, Some(join)) => {
                 Some(settings::worker(self.config, nodes, &wanted.name, join, &agent_token))
             }

@@ -388,7 +388,7 @@ impl<'a> Decision<'a> {
 
     fn removals(&mut self) {
         let cluster = &self.want.cluster;
-        let ours = self.facts.servers.iter().filter(|server| owner::owns(cluster, *server));
+        let ours = self.facts.servers.iter().filter(|server| owner::may_remove(cluster, *server));
         let mut excess: Vec<&Server> =
             ours.filter(|found| !self.want.servers.iter().any(|want| want.name == found.name)).collect();
         // The last of a pool goes first.
@@ -418,7 +418,12 @@ impl<'a> Decision<'a> {
     /// A master may go while all that remain are well: etcd then agrees with and without it.
     fn guard_quorum(&mut self, excess: &[&Server]) {
         let going = excess.iter().filter(|server| is_master(server)).count();
-        if going == 0 || self.facts.nodes.is_none() {
+        if going == 0 {
+            return;
+        }
+        // Who is well is not known where there is no way into the cluster: then no master may go.
+        if self.facts.nodes.is_none() {
+            self.refusals.push(Refusal::Quorum { ready: 0, all: self.want.masters().count() });
             return;
         }
         let staying: Vec<&WantedServer> = self.want.masters().collect();
@@ -450,13 +455,43 @@ impl<'a> Decision<'a> {
         self.budget();
     }
 
+    /// What it costs if every server that is made becomes the dearest of those it may be; none if a price is not known.
+    fn most(&self) -> Option<Money> {
+        let mut dearest = Bill::default();
+        for want in &self.want.servers {
+            let (kind, location) = match named(&self.facts.servers, &want.name) {
+                Some(found) => (found.server_type.name.clone(), found.location.name.clone()),
+                None => self.dearest(want)?,
+            };
+            dearest.server(&kind, &location, want.public.0);
+        }
+        if let Some(balancer) = &self.want.balancer {
+            dearest.balancer(&balancer.kind, &balancer.location);
+        }
+        dearest.total(self.facts)
+    }
+
+    /// The type and location of a server that cost the most; what has no price is not sold.
+    fn dearest(&self, want: &WantedServer) -> Option<(String, String)> {
+        let priced = want.candidates().into_iter().filter_map(|candidate| {
+            let mut bill = Bill::default();
+            bill.server(&candidate.kind, &candidate.location, want.public.0);
+            Some((bill.total(self.facts)?.cents, candidate))
+        });
+        priced.max_by_key(|(cents, _)| *cents).map(|(_, candidate)| (candidate.kind, candidate.location))
+    }
+
     /// A plan that makes nothing may go on over the budget: it costs no more than before.
     fn budget(&mut self) {
-        let (Some(cost), Some(ceiling)) = (&self.plan.cost, &self.want.ceiling) else { return };
+        let Some(ceiling) = &self.want.ceiling else { return };
         let makes = |step: &Step| matches!(step, Step::CreateServer { .. } | Step::CreateBalancer { .. });
         if !self.plan.steps.iter().any(makes) {
             return;
         }
+        let Some(cost) = self.most() else {
+            self.refusals.push(Refusal::NoPrice { ceiling: ceiling.clone() });
+            return;
+        };
         if cost.currency != ceiling.currency {
             let (has, wants) = (cost.currency.clone(), ceiling.currency.clone());
             self.refusals.push(Refusal::Currency { has, wants });
@@ -471,7 +506,7 @@ fn is_master(server: &Server) -> bool {
 }
 
 fn unwanted<T: Resource>(cluster: &str, list: &[T], is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let ours = list.iter().filter(|resource| owner::owns(cluster, *resource));
+    let ours = list.iter().filter(|resource| owner::may_remove(cluster, *resource));
     ours.map(Resource::name).filter(|name| !is_wanted(name)).map(str::to_owned).collect()
 }
 

@@ -75,6 +75,11 @@ pub enum Refusal {
         /// What it may.
         ceiling: Money,
     },
+    /// What it costs cannot be said, and the file sets a limit.
+    NoPrice {
+        /// What it may cost in a month.
+        ceiling: Money,
+    },
     /// The prices are in another currency than the budget.
     Currency {
         /// That of the prices.
@@ -113,6 +118,13 @@ impl fmt::Display for Refusal {
             }
             Self::OverBudget { cost, ceiling } => {
                 write!(f, "the cluster would cost {} in a month, more than {}", shown(cost), shown(ceiling))
+            }
+            Self::NoPrice { ceiling } => {
+                write!(
+                    f,
+                    "not all prices are known, so that it cannot be held to {} in a month",
+                    shown(ceiling)
+                )
             }
             Self::Currency { has, wants } => write!(f, "prices are in {has} and the budget is in {wants}"),
         }

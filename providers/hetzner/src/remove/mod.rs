@@ -63,7 +63,7 @@ impl Remains {
         remains.keys = ours(cluster, keys);
         remains.volumes = volumes.into_iter().filter(|volume| remains.may_have(volume)).collect();
         let (own, others): (Vec<_>, Vec<_>) =
-            balancers.into_iter().partition(|balancer| owner::owns(cluster, balancer));
+            balancers.into_iter().partition(|balancer| owner::may_remove(cluster, balancer));
         remains.services = others.into_iter().filter(|balancer| remains.may_serve(balancer)).collect();
         remains.balancers = own;
         if !remains.volumes.is_empty() || !remains.services.is_empty() {
@@ -103,7 +103,8 @@ impl Remains {
             .collect()
     }
 
-    fn is_protected(&self) -> bool {
+    /// Whether the cluster must not be removed.
+    pub(crate) fn is_protected(&self) -> bool {
         fn any<T: Resource>(list: &[T]) -> bool {
             list.iter().any(|resource| resource.labels().contains_key(owner::PROTECTED))
         }
@@ -180,7 +181,7 @@ impl Remains {
 }
 
 fn ours<T: Resource>(cluster: &str, list: Vec<T>) -> Vec<T> {
-    list.into_iter().filter(|resource| owner::owns(cluster, resource)).collect()
+    list.into_iter().filter(|resource| owner::may_remove(cluster, resource)).collect()
 }
 
 struct Removing<'a> {
