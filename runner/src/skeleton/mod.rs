@@ -156,7 +156,7 @@ fn configuration(origin: Origin) -> String {
     for environment in origin.environments() {
         let lines = match origin {
             Origin::Hetzner => format!(
-                "# The file is the one that `cluster/cluster-config.yaml` beside it names.\n[clusters.{environment}]\nkubeconfig = \"infra/k8s/hetzner/{environment}/cluster/kubeconfig\"\n"
+                "# Windlass makes the cluster of {environment}, and knows the way in: `windlass cluster plan {environment}`. For one that exists already:\n# [clusters.{environment}]\n# kubeconfig = \"~/.kube/config\"\n# context = \"{environment}\"\n"
             ),
             Origin::Podman | Origin::Kubeconfig => format!(
                 "# How to reach the cluster of {environment}: by default as `kubectl` does, through $KUBECONFIG or ~/.kube/config.\n[clusters.{environment}]\n# kubeconfig = \"~/.kube/config\"\n# context = \"{environment}\"\n"
