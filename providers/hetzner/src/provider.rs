@@ -130,7 +130,7 @@ impl HetznerProvider {
         let mut facts = Facts::read(client, None).await.map_err(failed("reading what is in the project"))?;
         let way = state::published(&self.config.data, &want.cluster).map_err(about(&want.cluster))?;
         let is_master = |name: &str| want.masters().any(|master| master.name == name);
-        let ours = facts.servers.iter().filter(|server| owner::owns(&want.cluster, *server));
+        let ours = facts.servers.iter().filter(|server| owner::may_remove(&want.cluster, *server));
         let role = |server: &crate::client::model::Server| {
             server.labels.get(owner::ROLE).map(String::as_str) == Some(Role::Master.word())
         };
@@ -179,7 +179,7 @@ impl HetznerProvider {
         let state = State::open(&self.config.data, &blueprint.cluster).map_err(about(&blueprint.cluster))?;
         settle_intents(&client, &state).await?;
         let (facts, way) = self.look(&client, &blueprint).await?;
-        let has_servers = facts.servers.iter().any(|server| owner::owns(&blueprint.cluster, server));
+        let has_servers = facts.servers.iter().any(|server| owner::may_remove(&blueprint.cluster, server));
         if state.is_new && has_servers {
             return Err(HetznerError::LostSecret(blueprint.cluster));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass_core::provider::{ClusterSpec, Provider as _};
+use windlass_core::provider::{ClusterSpec, Provider as _, Removal};
 use windlass_hetzner_emulator::{Limits, Shortage};
 
 use crate::world::{CLUSTER, Heard, RELEASE, Setting, Silent, World, told};
@@ -193,7 +193,43 @@ async fn what_runs_is_not_taken_over_by_who_lacks_its_secret() {
     std::fs::remove_dir_all(world.folder.path().join("data")).unwrap();
     world.restart();
     world.emulator.forget_calls();
-    let error = world.provider_error(&spec).await;
-    assert!(error.contains("what they were made with is not kept here"), "{error}");
+    // However often it is tried.
+    for _ in 0..2 {
+        let error = world.provider_error(&spec).await;
+        assert!(error.contains("what they were made with is not kept here"), "{error}");
+    }
     assert!(world.calls().iter().all(|call| !call.is_write()));
+}
+
+#[tokio::test]
+async fn a_budget_holds_for_what_is_fallen_back_to() {
+    let world = World::new().await;
+    let price =
+        |cents: i64| format!("budget: {{monthly: {}.{:02}, currency: EUR}}", cents / 100, cents % 100);
+    let first = world.plan(&world.spec(1, 1, "")).await.monthly_cost.unwrap().cents;
+    // The worker may become a cx43, which is dearer than the cx33 that is taken first.
+    let error = world.provider_error(&world.spec(1, 1, &price(first))).await;
+    assert!(error.contains("would cost"), "{error}");
+    assert!(world.calls().iter().all(|call| !call.is_write()));
+    world.ensure(&world.spec(1, 1, &price(first * 4))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_of_another_project_makes_nothing_and_forgets_nothing() {
+    let made = World::new().await;
+    let spec = made.spec(1, 0, "");
+    made.ensure(&spec).await.unwrap();
+    let mut other = World::new().await;
+    std::fs::rename(made.folder.path().join("data"), other.folder.path().join("data")).unwrap();
+    other.restart();
+    let spec = other.spec(1, 0, "");
+    for _ in 0..2 {
+        let error = other.provider_error(&spec).await;
+        assert!(error.contains("has no master of it") && error.contains("HCLOUD_TOKEN"), "{error}");
+        let removed = other.provider.remove(&spec.name, Removal::Final, &Silent).await;
+        let error = told(&removed.expect_err("nothing of it is there"));
+        assert!(error.contains("has nothing of it"), "{error}");
+    }
+    assert!(other.calls().iter().all(|call| !call.is_write()));
+    other.provider.connect(&spec.name).await.unwrap();
 }

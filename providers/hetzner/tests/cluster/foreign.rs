@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{CLUSTER, World};
 
 /// Plants a resource of someone else under each of our names, one after the other, and asks for a cluster.
 #[tokio::test]
@@ -65,4 +65,18 @@ async fn a_key_that_the_project_has_is_used_and_stays() {
     assert_eq!(world.plan(&spec).await.changes, []);
     world.remove().await;
     assert_eq!(world.inventory(), ["ssh_keys/dana"]);
+}
+
+#[tokio::test]
+async fn a_label_alone_makes_nothing_ours_to_remove() {
+    let world = World::new().await;
+    // As somebody would who wants the cluster's firewall before a machine of their own.
+    let labels = json!({"windlass.dev/cluster": CLUSTER});
+    let body = json!({"name": "bastion", "server_type": "cx23", "image": "ubuntu-24.04", "location": "fsn1", "labels": labels});
+    world.by_hand("POST", "/servers", &body);
+    world.clock.advance(std::time::Duration::from_mins(1));
+    world.ensure(&world.spec(1, 1, "")).await.unwrap();
+    assert_eq!(world.plan(&world.spec(1, 1, "")).await.changes, []);
+    world.remove().await;
+    assert_eq!(world.inventory(), ["servers/bastion"]);
 }
